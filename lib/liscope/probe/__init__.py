@@ -1,0 +1,1 @@
+"""Scanning-probe maps: levelling, amplifier, drift, stressed areas, conductive paths."""

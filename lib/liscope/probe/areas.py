@@ -1,0 +1,279 @@
+"""Stressed areas: given or found, and how their conduction changed.
+
+Two changes are reported for each area, because they answer two questions:
+
+- *same place*: the current there after the stress over the current there before. It holds all that
+  happened in between: the stress, the read-out scan, the wear of the tip.
+- *stress*: the same, divided by what happened meanwhile to unstressed film on the same scan lines.
+  What acts on both, as read-out and wear do, drops out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+from numpy.typing import NDArray
+from scipy import ndimage
+from skimage import measure
+
+from liscope.errors import DataError
+from liscope.probe.drift import pixel_size
+from liscope.statistics import Estimate, Mask, sum_ratio
+from liscope.units import to_units
+
+FOUND_SIDE = 0.3  # um, smallest side of an area that is looked for
+FOUND_SIGNIFICANCE = 6.0  # robust standard deviations of unstressed film
+
+
+@dataclass(frozen=True)
+class Area:
+    """A rectangle in the frame of the stressed map, um from its upper left corner."""
+
+    name: str
+    left: float
+    top: float
+    width: float
+    height: float
+
+    def mask(self, image: xr.DataArray, margin: float = 0.0) -> Mask:
+        """Return the pixels (y, x) inside, ``margin`` um away from the edge (negative: beyond)."""
+        x = to_units(image["x"], "um").to_numpy()[None, :]
+        y = to_units(image["y"], "um").to_numpy()[:, None]
+        across = (x > self.left + margin) & (x < self.left + self.width - margin)
+        down = (y > self.top + margin) & (y < self.top + self.height - margin)
+        return np.asarray(across & down)
+
+
+def named_areas(
+    rectangles: Sequence[Sequence[float]], names: Sequence[str], image: xr.DataArray
+) -> list[Area]:
+    """Return areas from rectangles (left, top, width, height in um), which must lie in the map.
+
+    Raises
+    ------
+    DataError
+        If names and rectangles differ in number, or a rectangle reaches beyond the map.
+    """
+    if len(rectangles) != len(names):
+        raise DataError(f"{len(rectangles)} areas but {len(names)} names for them")
+    end_x, end_y = (float(to_units(image[axis], "um").max()) for axis in ("x", "y"))
+    areas = [Area(name, *map(float, box)) for name, box in zip(names, rectangles, strict=True)]
+    for area in areas:
+        right, bottom = area.left + area.width, area.top + area.height
+        if min(area.left, area.top) < 0 or right > end_x * 1.01 or bottom > end_y * 1.01:
+            raise DataError(
+                f"area '{area.name}' ({area.left:g}-{right:g}, {area.top:g}-{bottom:g} um) reaches "
+                f"beyond the map (0-{end_x:.3g}, 0-{end_y:.3g} um)"
+            )
+    return areas
+
+
+def find_areas(before: xr.DataArray, after: xr.DataArray, noise: float) -> list[Area]:
+    """Find rectangles in which the current changed, from two registered maps (y, x).
+
+    The maps are averaged over squares of half the smallest side that counts; the logarithm of
+    their ratio is compared with its own robust spread over the map. A connected region that
+    differs everywhere by several such spreads and fills its bounding box is an area.
+
+    Parameters
+    ----------
+    before, after
+        Conduction in nA on one grid, NaN where a map did not look.
+    noise
+        Noise of one pixel, nA.
+    """
+    pixel = pixel_size(after)
+    side = [max(3, round(FOUND_SIDE / 2 / p)) for p in pixel]
+    change = _smooth_log_ratio(before.to_numpy(), after.to_numpy(), side, noise)
+    centre = np.nanmedian(change)
+    spread = 1.4826 * np.nanmedian(np.abs(change - centre))
+    score = np.nan_to_num((change - centre) / spread)
+    areas = []
+    for sign in (1, -1):
+        label = measure.label(sign * score > FOUND_SIGNIFICANCE)
+        areas += [
+            _as_area(region, pixel, after)
+            for region in measure.regionprops(label)
+            if _is_square_enough(region, pixel)
+        ]
+    areas.sort(key=lambda area: (area.left, area.top))
+    return [Area(f"area {i + 1}", a.left, a.top, a.width, a.height) for i, a in enumerate(areas)]
+
+
+def _smooth_log_ratio(
+    before: NDArray[np.float64], after: NDArray[np.float64], side: list[int], noise: float
+) -> NDArray[np.float64]:
+    valid = np.isfinite(before) & np.isfinite(after)
+    share = ndimage.uniform_filter(valid.astype(float), side)
+    means = [
+        ndimage.uniform_filter(np.where(valid, image, 0.0), side) / np.maximum(share, 1e-9)
+        for image in (after, before)
+    ]
+    # A mean below its own noise has no logarithm worth reading.
+    floor = 3 * noise / np.sqrt(np.prod(side))
+    ratio = np.log(np.maximum(means[0], floor) / np.maximum(means[1], floor))
+    return np.asarray(np.where(share > 0.5, ratio, np.nan))
+
+
+def _is_square_enough(
+    region: measure._regionprops.RegionProperties, pixel: tuple[float, float]
+) -> bool:
+    top, left, bottom, right = region.bbox
+    height, width = (bottom - top) * pixel[0], (right - left) * pixel[1]
+    return bool(min(height, width) >= FOUND_SIDE and region.extent > 0.6)
+
+
+def _as_area(
+    region: measure._regionprops.RegionProperties, pixel: tuple[float, float], image: xr.DataArray
+) -> Area:
+    top, left, bottom, right = region.bbox
+    y, x = (float(to_units(image[axis], "um")[0]) for axis in ("y", "x"))
+    return Area(
+        "",
+        left=x + (left - 0.5) * pixel[1],
+        top=y + (top - 0.5) * pixel[0],
+        width=(right - left) * pixel[1],
+        height=(bottom - top) * pixel[0],
+    )
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Two registered maps (y, x) in nA, ready to be compared.
+
+    ``usable`` are the pixels that both maps saw and neither clipped;
+    ``offset_errors`` are the standard errors of the two offsets.
+    """
+
+    before: NDArray[np.float64]
+    after: NDArray[np.float64]
+    usable: Mask
+    clipped_after: Mask
+    offset_errors: NDArray[np.float64]
+
+
+def compare(
+    before: xr.DataArray,
+    after: xr.DataArray,
+    ceilings: tuple[float, float] = (np.inf, np.inf),
+    offset_errors: tuple[float, float] = (0.0, 0.0),
+) -> Comparison:
+    """Return two registered maps (y, x; nA) with the pixels at which they can be compared.
+
+    Parameters
+    ----------
+    ceilings
+        Conduction at which each map's amplifier clips, nA.
+    offset_errors
+        Standard errors of the two offsets, nA; NaN where an offset could not be told.
+    """
+    a, b = (to_units(image, "nA").to_numpy() for image in (before, after))
+    seen = np.isfinite(a) & np.isfinite(b) & (a < ceilings[0])
+    usable = seen & (b < ceilings[1])
+    filled = [np.where(seen, image, 0.0) for image in (a, b)]
+    errors = np.nan_to_num(np.asarray(offset_errors))
+    return Comparison(filled[0], filled[1], usable, seen & ~usable, errors)
+
+
+def change(
+    maps: Comparison, area: Area, others: Sequence[Area], image: xr.DataArray, margin: float
+) -> dict[str, Estimate]:
+    """Estimate the change of one area as logarithms of current ratios.
+
+    Parameters
+    ----------
+    others
+        Every stressed area of the map; the surroundings keep clear of all of them.
+    image
+        A map with the coordinates of the stressed one.
+    margin
+        um kept clear on both sides of an area's edge, where drift and the tip's field blur it.
+
+    Returns
+    -------
+    ``same_place``, ``surroundings`` (unstressed film on the same scan lines) and ``stress``, their
+    difference.
+    """
+    inside = comparable(maps, area.mask(image, margin))
+    outside = comparable(maps, surroundings(area, others, image, margin))
+    same_place = sum_ratio(maps.after, maps.before, inside)
+    nearby = sum_ratio(maps.after, maps.before, outside)
+    stress = same_place.minus(nearby)
+    leverage = _offset_leverage(maps, inside), _offset_leverage(maps, outside)
+    # A wrong offset moves the area and its surroundings alike, so that most of it drops out.
+    return {
+        "same_place": _widened(same_place, leverage[0] * maps.offset_errors),
+        "surroundings": _widened(nearby, leverage[1] * maps.offset_errors),
+        "stress": _widened(stress, (leverage[0] - leverage[1]) * maps.offset_errors),
+    }
+
+
+def _offset_leverage(maps: Comparison, mask: Mask) -> NDArray[np.float64]:
+    """Return by how much ln(sum ratio) changes per nA of each map's offset."""
+    before, after = maps.before[mask].sum(), maps.after[mask].sum()
+    if min(before, after) <= 0:
+        return np.zeros(2)
+    return np.asarray([mask.sum() / before, -mask.sum() / after])
+
+
+def _widened(estimate: Estimate, errors: NDArray[np.float64]) -> Estimate:
+    return replace(estimate, error=float(np.hypot(estimate.error, np.linalg.norm(errors))))
+
+
+def surroundings(area: Area, others: Sequence[Area], image: xr.DataArray, margin: float) -> Mask:
+    lines = area.mask(image, margin).any(1)[:, None]
+    clear = np.broadcast_to(lines, image.shape).copy()
+    for other in others:
+        clear &= ~other.mask(image, -margin)
+    return clear
+
+
+def comparable(maps: Comparison, mask: Mask) -> Mask:
+    """Return the pixels of a mask by which before and after can be compared without bias.
+
+    To leave out just the pixels that clipped would favour those that responded little. So places
+    that carried as much current before as the ones that clipped after are left out as well.
+    """
+    clipped_later = mask & maps.clipped_after
+    if not clipped_later.any():
+        return mask & maps.usable
+    limit = maps.before[clipped_later].min()
+    return mask & maps.usable & (maps.before < limit)
+
+
+def change_table(
+    maps: Comparison, areas: Sequence[Area], image: xr.DataArray, margin: float
+) -> pd.DataFrame:
+    """Return one row an area: both changes in per cent with 95 % intervals, and cross-checks.
+
+    Columns ``median`` and ``geometric`` compare typical pixels instead of sums; a sum is what a line
+    graph shows and is ruled by few strongly conducting places, so that they may differ.
+    """
+    rows = {area.name: _change_row(maps, area, areas, image, margin) for area in areas}
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("area")
+
+
+def _change_row(
+    maps: Comparison, area: Area, areas: Sequence[Area], image: xr.DataArray, margin: float
+) -> dict[str, float]:
+    row: dict[str, float] = {}
+    for name, estimate in change(maps, area, areas, image, margin).items():
+        row[name], row[f"{name} low"], row[f"{name} high"] = estimate.through(per_cent)
+    inside = area.mask(image, margin)
+    used = comparable(maps, inside)
+    positive = used & (maps.before > 0) & (maps.after > 0)
+    logs = np.log(maps.after[positive] / maps.before[positive])
+    medians = np.median(maps.after[used]) / np.median(maps.before[used]) if used.any() else np.nan
+    row["median"] = 100 * (medians - 1)
+    row["geometric"] = per_cent(float(logs.mean())) if positive.any() else np.nan
+    row["left out"] = 100 * (1 - used.sum() / max(1, inside.sum()))
+    return row
+
+
+def per_cent(log_ratio: float) -> float:
+    """Return the change in per cent that a logarithm of a ratio means; infinite stays infinite."""
+    return 100 * float(np.expm1(log_ratio))

@@ -1,0 +1,37 @@
+"""Levelling of height images: the sample's tilt and the steps between scan lines."""
+
+from __future__ import annotations
+
+import numpy as np
+import xarray as xr
+
+from liscope.history import noted
+
+
+def plane(height: xr.DataArray) -> xr.DataArray:
+    """Return ``height`` (y, x) less its least-squares plane; NaN pixels take no part."""
+    y, x = np.meshgrid(*(np.linspace(-1, 1, n) for n in height.shape), indexing="ij")
+    terms = np.stack([np.ones_like(x), x, y], -1)
+    values = height.to_numpy().astype(float)
+    valid = np.isfinite(values)
+    weights, *_ = np.linalg.lstsq(terms[valid], values[valid], rcond=None)
+    return noted(height.copy(data=values - terms @ weights), height, "plane subtracted")
+
+
+def lines(height: xr.DataArray) -> xr.DataArray:
+    """Return ``height`` (y, x) without steps between scan lines.
+
+    Each line is shifted by the median of its differences to the line before, which a grain or a
+    particle does not move as a mean would. The slow trend that the summed medians leave is a plane's
+    business: level with :func:`plane` afterwards.
+    """
+    values = height.to_numpy().astype(float)
+    steps = np.nanmedian(np.diff(values, axis=0), axis=1)
+    offset = np.concatenate([[0.0], np.nancumsum(steps)])
+    levelled = values - offset[:, None]
+    return noted(height.copy(data=levelled), height, "scan lines aligned by median of differences")
+
+
+def level(height: xr.DataArray) -> xr.DataArray:
+    """Return ``height`` (y, x) with line steps and plane removed, around a mean of zero."""
+    return plane(lines(plane(height)))

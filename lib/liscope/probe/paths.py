@@ -1,0 +1,105 @@
+"""Conductive paths: connected places that conduct far better than the film around them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+from scipy import stats
+from skimage import measure
+
+from liscope.probe.drift import pixel_size
+from liscope.statistics import NOTHING, Estimate, Mask, mean, sum_ratio
+
+CONDUCTING = 5.0  # noise standard deviations above zero from which a pixel is called conducting
+
+
+@dataclass(frozen=True)
+class Paths:
+    """The conductive paths of a map.
+
+    ``table`` has one row a path: x, y (um), area (um2), diameter (nm; of the circle of equal area)
+    and share of the map's current. Densities and shares come with their uncertainty.
+    """
+
+    threshold: float  # nA
+    mask: Mask
+    table: pd.DataFrame
+    per_area: Estimate  # 1/um2
+    area_share: Estimate
+    current_share: Estimate  # of the logarithm
+
+
+def path_threshold(conduction: xr.DataArray, noise: float, factor: float) -> float:
+    """Return ``factor`` times the median current of the conducting film, nA.
+
+    Pixels within the amplifier's noise are no part of that median; with a noise that cannot be told
+    (NaN) every pixel with a positive current is.
+    """
+    values = conduction.to_numpy()
+    floor = 0.0 if np.isnan(noise) else CONDUCTING * noise
+    conducting = values[values > floor]
+    return float(factor * np.median(conducting)) if conducting.size else np.inf
+
+
+def find_paths(conduction: xr.DataArray, threshold: float) -> Paths:
+    """Find the connected places (y, x; eight neighbours) with more than ``threshold`` nA.
+
+    Clipped pixels count with the current at which they were clipped, so the shares of current are
+    lower bounds where the amplifier saturated; pixels that a map did not see (NaN) do not count.
+    """
+    values = conduction.to_numpy()
+    seen = np.isfinite(values)
+    mask = np.where(seen, values, -np.inf) > threshold
+    height, width = pixel_size(conduction)
+    table = _table(mask, np.where(seen, values, 0.0), conduction, height * width)
+    centres = np.zeros(values.shape)
+    np.add.at(centres, (table.pop("row"), table.pop("column")), 1.0)
+    per_pixel = mean(np.where(seen, centres, np.nan), seen)
+    scale = 1 / (height * width)
+    return Paths(
+        threshold,
+        mask,
+        table,
+        per_area=Estimate(per_pixel.value * scale, per_pixel.error * scale, per_pixel.freedom),
+        area_share=mean(mask.astype(float), seen),
+        current_share=_current_share(np.where(seen, values, 0.0), mask, seen),
+    )
+
+
+def _current_share(values: np.ndarray, mask: Mask, seen: Mask) -> Estimate:
+    if not mask.any():
+        return NOTHING
+    return sum_ratio(np.where(mask, values, 0.0), values, seen)
+
+
+def _table(mask: Mask, values: np.ndarray, image: xr.DataArray, pixel_area: float) -> pd.DataFrame:
+    regions = measure.regionprops(measure.label(mask, connectivity=2), values)
+    area = np.array([region.num_pixels for region in regions], float) * pixel_area
+    current = np.array([region.intensity_mean * region.num_pixels for region in regions])
+    centre = np.array([region.centroid for region in regions]).reshape(-1, 2).round().astype(int)
+    return pd.DataFrame(
+        {
+            "x": image["x"].to_numpy()[centre[:, 1]],
+            "y": image["y"].to_numpy()[centre[:, 0]],
+            "area": area,
+            "diameter": 2000 * np.sqrt(area / np.pi),
+            "current share": current / values.sum(),
+            "row": centre[:, 0],
+            "column": centre[:, 1],
+        }
+    )
+
+
+def median_interval(values: np.ndarray, level: float = 0.95) -> tuple[float, float, float]:
+    """Return the median and the interval between order statistics that holds it (exact, binomial)."""
+    ordered = np.sort(np.asarray(values, float))
+    count = len(ordered)
+    if count == 0:
+        return np.nan, -np.inf, np.inf
+    low = int(stats.binom.ppf((1 - level) / 2, count, 0.5)) - 1
+    if low < 0:
+        return float(np.median(ordered)), -np.inf, np.inf
+    return float(np.median(ordered)), float(ordered[low]), float(ordered[count - 1 - low])

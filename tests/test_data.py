@@ -1,0 +1,67 @@
+import hashlib
+import re
+
+import pytest
+from liscope import data
+from liscope.errors import ReaderError
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch):
+    """A project of one file that can be had from nowhere."""
+    content = b"a scan"
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "registry.yaml").write_text(
+        "scan.gwy:\n  address: http://127.0.0.1:9/scan.gwy\n"
+        f"  sha256: {hashlib.sha256(content).hexdigest()}\n  bytes: 6\n"
+    )
+    monkeypatch.setattr(data, "project_root", lambda: tmp_path)
+    monkeypatch.delenv("LISCOPE_REAL", raising=False)
+    data.registry.cache_clear()
+    yield tmp_path, content
+    data.registry.cache_clear()
+
+
+def test_every_entry_is_complete_and_fixed_in_time():
+    for name, entry in data.registry().items():
+        assert set(entry) == {"address", "sha256", "bytes", "licence", "what"}, name
+        pattern = r"https://raw\.githubusercontent\.com/[\w.-]+/[\w.-]+/[0-9a-f]{40}/.+"
+        assert re.fullmatch(pattern, entry["address"]), name
+        assert re.fullmatch("[0-9a-f]{64}", entry["sha256"]), name
+
+
+@pytest.mark.parametrize("name", list(data.registry()))
+def test_fetch_finds_real_files_on_disk(real, name):
+    path = data.fetch(name)
+    assert path.is_relative_to(real) and path.stat().st_size == data.registry()[name]["bytes"]
+
+
+def test_unknown_name_lists_near_ones():
+    with pytest.raises(ReaderError, match=r"called 'old_bruker\.02'; near it: old_bruker\.002"):
+        data.fetch("old_bruker.02")
+
+
+def test_a_file_with_other_content_is_not_taken(project, monkeypatch):
+    root, content = project
+    (root / "mine").mkdir()
+    (root / "mine" / "scan.gwy").write_bytes(b"another scan")
+    monkeypatch.setenv("LISCOPE_REAL", str(root / "mine"))
+    with pytest.raises(ReaderError, match=r"'scan\.gwy' is not on disk and cannot be downloaded"):
+        data.fetch("scan.gwy")
+    (root / "data" / "real").mkdir(exist_ok=True)
+    (root / "data" / "real" / "scan.gwy").write_bytes(content)
+    assert data.fetch("scan.gwy") == root / "data" / "real" / "scan.gwy"
+
+
+def test_offline_is_one_line_with_the_remedy(project):
+    with pytest.raises(ReaderError) as caught:
+        data.fetch("scan.gwy")
+    message = str(caught.value)
+    assert "\n" not in message and "get it from http://127.0.0.1:9/scan.gwy" in message
+
+
+def test_a_broken_registry_is_named(project):
+    root, _ = project
+    (root / "data" / "registry.yaml").write_text("a: [")
+    with pytest.raises(ReaderError, match=r"'data/registry\.yaml' cannot be read"):
+        data.fetch("scan.gwy")
