@@ -1,7 +1,11 @@
-"""Real instrument files by name: from a folder on disk, or from their public address.
+"""Data by name: what a parameter may say, and the file or specimen behind it.
 
-``data/registry.yaml`` lists each file's address, sha256, size and licence. The files themselves
-are not part of the project.
+A name is one of three things:
+
+- ``real:old_bruker.002``: a real instrument file of ``data/registry.yaml``, which lists address,
+  sha256, size and licence; taken from a folder on disk, or from its public address;
+- ``specimen:lmo/stressed``: a node of a simulated specimen;
+- anything else: the path of a file, from the project's root where it is not absolute.
 """
 
 from __future__ import annotations
@@ -14,16 +18,59 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-import pooch
+import xarray as xr
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
+from liscope import specimens
 from liscope.errors import ReaderError
+from liscope.readers import read_scan
 
 
 def project_root() -> Path:
     """Return the checkout that this package was installed from."""
     return Path(__file__).parents[2]
+
+
+def locate(name: str) -> Path | None:
+    """Return the file behind a data name; None where a specimen is simulated from our own code.
+
+    Raises
+    ------
+    ReaderError
+        If there is no such file or specimen, or it cannot be downloaded.
+    """
+    kind, _, rest = name.partition(":")
+    if kind == "specimen":
+        specimens.check(rest)
+        return None
+    if kind == "real":
+        return fetch(rest)
+    path = project_root() / name
+    if not path.is_file():
+        raise ReaderError(f"no file '{name}'; give its path, 'real:...' or 'specimen:...'")
+    return path
+
+
+def open_scan(name: str) -> xr.Dataset:
+    """Return the scanning-probe image behind a data name (see :func:`liscope.readers.read_scan`).
+
+    Raises
+    ------
+    ReaderError
+        If there is none, or the file is damaged or of another kind.
+    """
+    path = locate(name)
+    return read_scan(path) if path else specimens.measurement(name.partition(":")[2])
+
+
+def truth(name: str) -> xr.Dataset | None:
+    """Return what was put into the specimen behind a data name; None for what is real.
+
+    For tests, and for the last part of a notebook: no analysis looks at it.
+    """
+    kind, _, rest = name.partition(":")
+    return specimens.truth(rest) if kind == "specimen" else None
 
 
 def fetch(name: str) -> Path:
@@ -86,6 +133,8 @@ def _sha256(path: Path) -> str:
 
 def _download(name: str, entry: dict[str, Any]) -> Path:
     """Download into ``data/real/``; pooch keeps the file only if its sha256 is right."""
+    import pooch  # here: it takes its time to load, and is needed once for each file
+
     folder = project_root() / "data" / "real"
     pooch.get_logger().setLevel(logging.WARNING)
     try:

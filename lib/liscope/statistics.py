@@ -1,8 +1,8 @@
 """Uncertainty of maps: neighbouring pixels are not independent, so blocks are the samples.
 
-A sum over an area is known as well as the number of independent places in it allows. Every interval
-here is made by leaving out, in turn, square blocks that are several correlation lengths wide, with a
-Student quantile for the number of blocks.
+A sum over an area is known as well as the number of independent places in it allows. Every
+interval here is made by leaving out, in turn, blocks that are several correlation lengths wide,
+with a Student quantile for the number of blocks.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ Mask = NDArray[np.bool_]
 
 LEVEL = 0.95
 BLOCK = 2.5  # block side in correlation lengths
-FEWEST_BLOCKS = 8  # below this an interval would rest on too few samples
+FEWEST_BLOCKS = 5  # below this an interval would rest on too few samples
 
 
 @dataclass(frozen=True)
@@ -114,7 +114,7 @@ def sum_ratio(above: Image, below: Image, mask: Mask) -> Estimate:
     if not mask.any():
         return NOTHING
     crop = _crop(mask)
-    a, b, inside = (image[crop] for image in (above, below, mask))
+    a, b, inside = above[crop], below[crop], mask[crop]
     total_a, total_b = a[inside].sum(), b[inside].sum()
     if total_a <= 0 or total_b <= 0:
         return NOTHING

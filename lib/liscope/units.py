@@ -43,4 +43,6 @@ def to_units(array: xr.DataArray, units: str) -> xr.DataArray:
         raise DataError(f"'{name}' has no units: set attrs['units'], for example '{units}'")
     if array.attrs["units"] == units:
         return array
-    return (array * factor(array.attrs["units"], units)).assign_attrs(array.attrs | {"units": units})
+    return (array * factor(array.attrs["units"], units)).assign_attrs(
+        array.attrs | {"units": units}
+    )

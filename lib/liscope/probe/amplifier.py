@@ -68,7 +68,7 @@ def _ceiling(values: NDArray[np.float64]) -> float:
 
 
 def _floor(image: NDArray[np.float64]) -> tuple[float, float, float]:
-    """Return offset, its standard error and noise from places without current; NaN if there are none.
+    """Return offset, its standard error and noise of places without current; NaN without any.
 
     Means over 3 x 3 pixels are three times quieter than pixels, so the places without current stand
     apart from those with little of it.
@@ -85,7 +85,7 @@ def _floor(image: NDArray[np.float64]) -> tuple[float, float, float]:
 
 
 def _half_sample_mode(ordered: NDArray[np.float64]) -> float:
-    """Return the mode as the end of a search for the densest half, of the densest half, and so on."""
+    """Return the mode: the densest half, of that the densest half, and so on."""
     while len(ordered) > 3:
         half = (len(ordered) + 1) // 2
         start = int(np.argmin(ordered[half - 1 :] - ordered[: len(ordered) - half + 1]))
@@ -106,7 +106,7 @@ def _centre_of_flank(ordered: NDArray[np.float64]) -> float:
 def _truncated_normal(
     flank: NDArray[np.float64], edge: float, centre: float, width: float
 ) -> tuple[float, float]:
-    """Fit centre and width of a normal distribution of which only values below ``edge`` are seen."""
+    """Fit centre and width of a normal distribution that is seen only below ``edge``."""
 
     def cost(parameters: NDArray[np.float64]) -> float:
         z = (flank - parameters[0]) / np.exp(parameters[1])
@@ -153,10 +153,10 @@ def conduction(current: xr.DataArray, offset: float, bias: float, bias_side: str
     Raises
     ------
     DataError
-        If ``bias`` is zero or ``bias_side`` is none of the three.
+        If ``bias`` is zero or not known, or ``bias_side`` is none of the three.
     """
-    if bias == 0:
-        raise DataError("bias is 0 V: a current map without voltage says nothing of conduction")
+    if not np.isfinite(bias) or bias == 0:
+        raise DataError(f"bias is {bias:g} V: conduction needs the voltage of the map; give it")
     if bias_side not in ("sample", "tip", "unknown"):
         raise DataError(f"bias_side is '{bias_side}': it is 'sample', 'tip' or 'unknown'")
     values = to_units(current, "nA") - (0.0 if np.isnan(offset) else offset)

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -21,6 +22,7 @@ from scipy import ndimage
 from skimage import measure
 
 from liscope.errors import DataError
+from liscope.history import noted
 from liscope.probe.drift import pixel_size
 from liscope.statistics import Estimate, Mask, sum_ratio
 from liscope.units import to_units
@@ -72,72 +74,84 @@ def named_areas(
     return areas
 
 
-def find_areas(before: xr.DataArray, after: xr.DataArray, noise: float) -> list[Area]:
-    """Find rectangles in which the current changed, from two registered maps (y, x).
-
-    The maps are averaged over squares of half the smallest side that counts; the logarithm of
-    their ratio is compared with its own robust spread over the map. A connected region that
-    differs everywhere by several such spreads and fills its bounding box is an area.
+def change_map(before: xr.DataArray, after: xr.DataArray, noise: float) -> xr.DataArray:
+    """Return log2 of after / before, each averaged over squares of half the smallest area's side.
 
     Parameters
     ----------
     before, after
-        Conduction in nA on one grid, NaN where a map did not look.
+        Conduction in nA on one grid (y, x), NaN where a map did not look.
     noise
-        Noise of one pixel, nA.
+        Noise of one pixel, nA: a mean below its own noise has no logarithm worth reading. NaN: no
+        floor is known.
     """
-    pixel = pixel_size(after)
-    side = [max(3, round(FOUND_SIDE / 2 / p)) for p in pixel]
-    change = _smooth_log_ratio(before.to_numpy(), after.to_numpy(), side, noise)
-    centre = np.nanmedian(change)
-    spread = 1.4826 * np.nanmedian(np.abs(change - centre))
-    score = np.nan_to_num((change - centre) / spread)
+    side = [max(3, round(FOUND_SIDE / 2 / size)) for size in pixel_size(after)]
+    valid = np.isfinite(before.to_numpy()) & np.isfinite(after.to_numpy())
+    share = ndimage.uniform_filter(valid.astype(float), side)
+    floor = max(3 * float(np.nan_to_num(noise)) / np.sqrt(np.prod(side)), 1e-9)
+    means = [
+        ndimage.uniform_filter(np.where(valid, image.to_numpy(), 0.0), side) / (share + 1e-9)
+        for image in (after, before)
+    ]
+    ratio = np.log2(np.maximum(means[0], floor) / np.maximum(means[1], floor))
+    attrs = {"units": "1", "quantity": "change", "long_name": "log2(after / before)"}
+    change = after.copy(data=np.where(share > 0.5, ratio, np.nan)).assign_attrs(attrs)
+    return noted(change, after, f"log2 of the ratio of means over {side[0]} x {side[1]} pixels")
+
+
+def find_areas(change: xr.DataArray, names: Sequence[str] = ()) -> list[Area]:
+    """Find rectangles in which the current changed, from a :func:`change_map` (y, x).
+
+    The change is compared with its own robust spread over the map. A connected region that differs
+    everywhere by several such spreads and fills its bounding box is an area; its sides lie where
+    its change has fallen to the half. They are ordered from left to right, and take the ``names``
+    where there are as many.
+    """
+    centre = float(change.median())
+    spread = 1.4826 * float(abs(change - centre).median())
+    score = np.nan_to_num((change.to_numpy() - centre) / spread)
+    pixel = pixel_size(change)
     areas = []
     for sign in (1, -1):
         label = measure.label(sign * score > FOUND_SIGNIFICANCE)
         areas += [
-            _as_area(region, pixel, after)
+            _as_area(region, sign * score, change)
             for region in measure.regionprops(label)
             if _is_square_enough(region, pixel)
         ]
     areas.sort(key=lambda area: (area.left, area.top))
-    return [Area(f"area {i + 1}", a.left, a.top, a.width, a.height) for i, a in enumerate(areas)]
+    if len(names) != len(areas):
+        names = [f"area {i + 1}" for i in range(len(areas))]
+    return [replace(area, name=name) for area, name in zip(areas, names, strict=True)]
 
 
-def _smooth_log_ratio(
-    before: NDArray[np.float64], after: NDArray[np.float64], side: list[int], noise: float
-) -> NDArray[np.float64]:
-    valid = np.isfinite(before) & np.isfinite(after)
-    share = ndimage.uniform_filter(valid.astype(float), side)
-    means = [
-        ndimage.uniform_filter(np.where(valid, image, 0.0), side) / np.maximum(share, 1e-9)
-        for image in (after, before)
-    ]
-    # A mean below its own noise has no logarithm worth reading.
-    floor = 3 * noise / np.sqrt(np.prod(side))
-    ratio = np.log(np.maximum(means[0], floor) / np.maximum(means[1], floor))
-    return np.asarray(np.where(share > 0.5, ratio, np.nan))
-
-
-def _is_square_enough(
-    region: measure._regionprops.RegionProperties, pixel: tuple[float, float]
-) -> bool:
+def _is_square_enough(region: Any, pixel: tuple[float, float]) -> bool:
     top, left, bottom, right = region.bbox
     height, width = (bottom - top) * pixel[0], (right - left) * pixel[1]
     return bool(min(height, width) >= FOUND_SIDE and region.extent > 0.6)
 
 
-def _as_area(
-    region: measure._regionprops.RegionProperties, pixel: tuple[float, float], image: xr.DataArray
-) -> Area:
+def _as_area(region: Any, score: NDArray[np.float64], image: xr.DataArray) -> Area:
+    """Return the rectangle whose sides lie where the mean score across the region is halved."""
     top, left, bottom, right = region.bbox
+    spans = []
+    for axis, (start, stop), (first, last) in (
+        (1, (top, bottom), (left, right)),
+        (0, (left, right), (top, bottom)),
+    ):
+        band = score[:, first:last] if axis == 1 else score[first:last]
+        profile = np.median(band, axis=axis)
+        above = np.flatnonzero(profile[start:stop] > np.median(profile[start:stop]) / 2) + start
+        spans.append((above[0], above[-1] + 1))
+    (top, bottom), (left, right) = spans
+    height, width = pixel_size(image)
     y, x = (float(to_units(image[axis], "um")[0]) for axis in ("y", "x"))
     return Area(
         "",
-        left=x + (left - 0.5) * pixel[1],
-        top=y + (top - 0.5) * pixel[0],
-        width=(right - left) * pixel[1],
-        height=(bottom - top) * pixel[0],
+        left=float(x + (left - 0.5) * width),
+        top=float(y + (top - 0.5) * height),
+        width=float((right - left) * width),
+        height=float((bottom - top) * height),
     )
 
 
@@ -225,10 +239,16 @@ def _widened(estimate: Estimate, errors: NDArray[np.float64]) -> Estimate:
 
 
 def surroundings(area: Area, others: Sequence[Area], image: xr.DataArray, margin: float) -> Mask:
-    lines = area.mask(image, margin).any(1)[:, None]
-    clear = np.broadcast_to(lines, image.shape).copy()
-    for other in others:
-        clear &= ~other.mask(image, -margin)
+    """Return the unstressed pixels (y, x) on the scan lines of an area, clear of all ``others``."""
+    lines = np.asarray(area.mask(image, margin).any(1))
+    return np.asarray(unstressed(others, image, margin) & lines[:, None])
+
+
+def unstressed(areas: Sequence[Area], image: xr.DataArray, margin: float) -> Mask:
+    """Return the pixels (y, x) that keep clear of every area by ``margin`` um."""
+    clear = np.full(image.shape, True)
+    for area in areas:
+        clear = clear & ~area.mask(image, -margin)
     return clear
 
 
@@ -242,7 +262,7 @@ def comparable(maps: Comparison, mask: Mask) -> Mask:
     if not clipped_later.any():
         return mask & maps.usable
     limit = maps.before[clipped_later].min()
-    return mask & maps.usable & (maps.before < limit)
+    return np.asarray(mask & maps.usable & (maps.before < limit))
 
 
 def change_table(
@@ -250,8 +270,9 @@ def change_table(
 ) -> pd.DataFrame:
     """Return one row an area: both changes in per cent with 95 % intervals, and cross-checks.
 
-    Columns ``median`` and ``geometric`` compare typical pixels instead of sums; a sum is what a line
-    graph shows and is ruled by few strongly conducting places, so that they may differ.
+    Column ``median`` compares typical pixels instead of sums: a sum is what a line graph shows and
+    is ruled by few strongly conducting places. ``left out`` is the share of pixels, in per cent,
+    that could not be compared.
     """
     rows = {area.name: _change_row(maps, area, areas, image, margin) for area in areas}
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("area")
@@ -265,13 +286,17 @@ def _change_row(
         row[name], row[f"{name} low"], row[f"{name} high"] = estimate.through(per_cent)
     inside = area.mask(image, margin)
     used = comparable(maps, inside)
-    positive = used & (maps.before > 0) & (maps.after > 0)
-    logs = np.log(maps.after[positive] / maps.before[positive])
     medians = np.median(maps.after[used]) / np.median(maps.before[used]) if used.any() else np.nan
     row["median"] = 100 * (medians - 1)
-    row["geometric"] = per_cent(float(logs.mean())) if positive.any() else np.nan
     row["left out"] = 100 * (1 - used.sum() / max(1, inside.sum()))
     return row
+
+
+def verdict(low: float, high: float) -> str:
+    """Return what an interval of a change allows to say: higher, lower, or cannot tell."""
+    if low > 0:
+        return "higher"
+    return "lower" if high < 0 else "cannot tell"
 
 
 def per_cent(log_ratio: float) -> float:

@@ -38,11 +38,6 @@ class Drift:
     centres: NDArray[np.float64]
     residual: float
 
-    @property
-    def found(self) -> bool:
-        """Whether the strips agree on a place."""
-        return self.residual < LOST
-
     def at(self, time: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the shift (..., 2) at times from -0.5 to 0.5."""
         return np.asarray(self.shift) + np.asarray(self.rate) * np.asarray(time)[..., None]
@@ -105,19 +100,40 @@ def _robust_line(
     return line, float(np.sqrt(np.mean(distance**2)))
 
 
-def onto(image: xr.DataArray, drift: Drift) -> xr.DataArray:
+def onto(image: xr.DataArray, drift: Drift, order: int = 1) -> xr.DataArray:
     """Return the moving map's ``image`` (y, x) on the fixed map's grid; NaN where it did not look.
 
-    Linear interpolation: it neither overshoots at steep edges nor invents negative currents.
+    Linear interpolation (``order`` 1) neither overshoots at steep edges nor invents negative
+    currents, but it smooths. Where that matters, take a cubic spline (3) for a difference of
+    heights and the nearest pixel (0) for their roughness.
     """
     rows, columns = np.indices(image.shape).astype(float)
     time = rows / image.shape[0] - 0.5
     dy, dx = np.moveaxis(drift.at(time), -1, 0)
     moved = ndimage.map_coordinates(
-        image.to_numpy(), [rows + dy, columns + dx], order=1, mode="constant", cval=np.nan
+        image.to_numpy(),
+        [rows + dy, columns + dx],
+        order=order,
+        mode="constant",
+        cval=np.nan,
     )
     step = "moved by drift ({:.2f}, {:.2f}) px (y, x)".format(*drift.shift)
     return noted(image.copy(data=moved), image, step)
+
+
+def check_same_place(drift: Drift, image: xr.DataArray) -> None:
+    """Raise a :class:`DataError` where the two maps do not show the same place.
+
+    Either the strips of lines disagree on the shift, or the shift leaves less than half of the map.
+    """
+    overlap = np.prod(
+        [1 - min(1, abs(s) / n) for s, n in zip(drift.shift, image.shape, strict=True)]
+    )
+    if drift.residual > LOST or overlap < 0.5:
+        raise DataError(
+            f"the two maps do not show the same place: strips of lines disagree on the shift by "
+            f"{drift.residual:.1f} pixels, {100 * overlap:.0f} % would overlap; compare the names"
+        )
 
 
 def pixel_size(image: xr.DataArray) -> tuple[float, float]:

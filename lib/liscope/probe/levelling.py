@@ -6,14 +6,15 @@ import numpy as np
 import xarray as xr
 
 from liscope.history import noted
+from liscope.statistics import Mask
 
 
-def plane(height: xr.DataArray) -> xr.DataArray:
-    """Return ``height`` (y, x) less its least-squares plane; NaN pixels take no part."""
+def plane(height: xr.DataArray, where: Mask | None = None) -> xr.DataArray:
+    """Return ``height`` (y, x) less the least-squares plane of the finite pixels ``where``."""
     y, x = np.meshgrid(*(np.linspace(-1, 1, n) for n in height.shape), indexing="ij")
     terms = np.stack([np.ones_like(x), x, y], -1)
     values = height.to_numpy().astype(float)
-    valid = np.isfinite(values)
+    valid = np.isfinite(values) if where is None else where & np.isfinite(values)
     weights, *_ = np.linalg.lstsq(terms[valid], values[valid], rcond=None)
     return noted(height.copy(data=values - terms @ weights), height, "plane subtracted")
 
@@ -22,8 +23,8 @@ def lines(height: xr.DataArray) -> xr.DataArray:
     """Return ``height`` (y, x) without steps between scan lines.
 
     Each line is shifted by the median of its differences to the line before, which a grain or a
-    particle does not move as a mean would. The slow trend that the summed medians leave is a plane's
-    business: level with :func:`plane` afterwards.
+    particle does not move as a mean would. The summed medians leave a slow trend, which is a
+    plane's business: level with :func:`plane` afterwards.
     """
     values = height.to_numpy().astype(float)
     steps = np.nanmedian(np.diff(values, axis=0), axis=1)

@@ -1,22 +1,38 @@
-"""Did the surface change, and does the current follow it?"""
+"""Did the surface change, and does the current follow it."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 import xarray as xr
 from scipy import ndimage
 
-from liscope.probe.areas import Area, Comparison, surroundings
-from liscope.statistics import Estimate, Mask, mean, shift_test, sum_ratio
+from liscope.probe.areas import Area, Comparison, surroundings, unstressed
+from liscope.probe.drift import Drift, onto
+from liscope.probe.levelling import plane
+from liscope.statistics import Image, Mask, mean, shift_test, sum_ratio
 from liscope.units import to_units
+
+SMOOTH = 5  # pixels over which current and height are averaged before they are correlated
+
+
+@dataclass(frozen=True)
+class _Surfaces:
+    """Heights (y, x) in nm on one grid, and their difference without line steps."""
+
+    before: Image
+    after: Image
+    change: Image
+    seen: Mask
 
 
 def morphology_table(
     before: xr.DataArray,
     after: xr.DataArray,
+    drift: Drift,
     maps: Comparison,
     areas: Sequence[Area],
     margin: float,
@@ -26,7 +42,9 @@ def morphology_table(
     Parameters
     ----------
     before, after
-        Levelled heights (y, x) on one grid; NaN where a map did not look.
+        Levelled heights (y, x), each as its map recorded it.
+    drift
+        Of ``before`` against ``after``.
     margin
         um kept clear on both sides of an area's edge.
 
@@ -37,33 +55,47 @@ def morphology_table(
     interval, and Spearman's ``correlation`` of local current change and local height change with
     its toroidal-shift ``p``.
     """
-    heights = [to_units(image, "nm").to_numpy() for image in (before, after)]
-    rows = {area.name: _row(heights, maps, area, areas, after, margin) for area in areas}
+    surfaces = _surfaces(before, after, drift, unstressed(areas, after, margin))
+    rows = {area.name: _row(surfaces, maps, area, areas, after, margin) for area in areas}
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("area")
 
 
+def _surfaces(before: xr.DataArray, after: xr.DataArray, drift: Drift, clear: Mask) -> _Surfaces:
+    first, second = to_units(before, "nm"), to_units(after, "nm")
+    # Levelled on unstressed film alone: an area that swelled would tilt the plane.
+    change = plane(second - onto(first, drift, order=3), clear).to_numpy()
+    kept = onto(first, drift, order=0).to_numpy()
+    seen = np.isfinite(change) & np.isfinite(kept)
+    # What is left of the steps between lines belongs to neither surface.
+    steps = [
+        np.median(line[use]) if use.any() else 0.0
+        for line, use in zip(change, clear & seen, strict=True)
+    ]
+    return _Surfaces(kept, second.to_numpy(), change - np.array(steps)[:, None], seen)
+
+
 def _row(
-    heights: list[np.ndarray],
+    surfaces: _Surfaces,
     maps: Comparison,
     area: Area,
     areas: Sequence[Area],
     image: xr.DataArray,
     margin: float,
 ) -> dict[str, float]:
-    seen = np.isfinite(heights[0]) & np.isfinite(heights[1])
-    inside = area.mask(image, margin) & seen
-    outside = surroundings(area, areas, image, margin) & seen
-    shift = _height_change(heights, inside).minus(_height_change(heights, outside))
-    rough = _roughness_change(heights, inside)
+    inside = area.mask(image, margin) & surfaces.seen
+    outside = surroundings(area, areas, image, margin) & surfaces.seen
+    shift = mean(surfaces.change, inside).minus(mean(surfaces.change, outside))
     low, high = shift.interval()
+    squares = [_squares(height, inside) for height in (surfaces.after, surfaces.before)]
+    rough = sum_ratio(squares[0], squares[1], inside)
     change, change_low, change_high = rough.through(lambda x: 100 * float(np.expm1(x / 2)))
-    correlation, p = _current_follows_height(heights, maps, inside)
+    correlation, p = _current_follows_height(surfaces.change, maps, inside)
     return {
         "height": shift.value,
         "height low": low,
         "height high": high,
-        "Sq before": float(np.std(heights[0][inside])),
-        "Sq after": float(np.std(heights[1][inside])),
+        "Sq before": float(np.std(surfaces.before[inside])),
+        "Sq after": float(np.std(surfaces.after[inside])),
         "Sq change": change,
         "Sq change low": change_low,
         "Sq change high": change_high,
@@ -72,26 +104,22 @@ def _row(
     }
 
 
-def _height_change(heights: list[np.ndarray], mask: Mask) -> Estimate:
-    return mean(heights[1] - heights[0], mask)
+def _squares(height: Image, mask: Mask) -> Image:
+    return np.where(mask, (height - height[mask].mean()) ** 2, 0.0)
 
 
-def _roughness_change(heights: list[np.ndarray], mask: Mask) -> Estimate:
-    """Estimate ln of the ratio of mean squares."""
-    squares = [np.where(mask, (h - h[mask].mean()) ** 2, 0.0) for h in heights]
-    return sum_ratio(squares[1], squares[0], mask)
-
-
-def _current_follows_height(
-    heights: list[np.ndarray], maps: Comparison, inside: Mask
-) -> tuple[float, float]:
+def _current_follows_height(change: Image, maps: Comparison, inside: Mask) -> tuple[float, float]:
+    """Return Spearman's correlation of local current and height changes, and its p-value."""
     rows, columns = np.flatnonzero(inside.any(1)), np.flatnonzero(inside.any(0))
     if not len(rows):
         return np.nan, np.nan
     box = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
-    before, after = (ndimage.uniform_filter(image[box], 3) for image in (maps.before, maps.after))
+    before, after, height = (
+        ndimage.uniform_filter(image[box], SMOOTH)
+        for image in (maps.before, maps.after, np.nan_to_num(change))
+    )
     expected = before * after.sum() / before.sum()
-    # Relative to the mean of both, since a ratio has no value where nothing flowed before.
+    # Relative to the sum of both, since a ratio has no value where nothing flowed before.
     size = np.abs(after) + np.abs(expected)
-    change = np.divide(after - expected, size, out=np.zeros_like(size), where=size > 0)
-    return shift_test(change, np.nan_to_num(heights[1][box] - heights[0][box]))
+    current = np.divide(after - expected, size, out=np.zeros_like(size), where=size > 0)
+    return shift_test(current, height)

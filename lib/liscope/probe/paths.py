@@ -7,11 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 import xarray as xr
+from numpy.typing import NDArray
 from scipy import stats
 from skimage import measure
 
 from liscope.probe.drift import pixel_size
-from liscope.statistics import NOTHING, Estimate, Mask, mean, sum_ratio
+from liscope.statistics import Estimate, Image, Mask, sum_ratio
 
 CONDUCTING = 5.0  # noise standard deviations above zero from which a pixel is called conducting
 
@@ -21,7 +22,7 @@ class Paths:
     """The conductive paths of a map.
 
     ``table`` has one row a path: x, y (um), area (um2), diameter (nm; of the circle of equal area)
-    and share of the map's current. Densities and shares come with their uncertainty.
+    and share of the map's current. Density and shares are estimates of their logarithm.
     """
 
     threshold: float  # nA
@@ -29,7 +30,7 @@ class Paths:
     table: pd.DataFrame
     per_area: Estimate  # 1/um2
     area_share: Estimate
-    current_share: Estimate  # of the logarithm
+    current_share: Estimate
 
 
 def path_threshold(conduction: xr.DataArray, noise: float, factor: float) -> float:
@@ -57,25 +58,18 @@ def find_paths(conduction: xr.DataArray, threshold: float) -> Paths:
     table = _table(mask, np.where(seen, values, 0.0), conduction, height * width)
     centres = np.zeros(values.shape)
     np.add.at(centres, (table.pop("row"), table.pop("column")), 1.0)
-    per_pixel = mean(np.where(seen, centres, np.nan), seen)
-    scale = 1 / (height * width)
+    pixels = np.where(seen, 1.0, 0.0)
     return Paths(
         threshold,
         mask,
         table,
-        per_area=Estimate(per_pixel.value * scale, per_pixel.error * scale, per_pixel.freedom),
-        area_share=mean(mask.astype(float), seen),
-        current_share=_current_share(np.where(seen, values, 0.0), mask, seen),
+        per_area=sum_ratio(centres, pixels * height * width, seen),
+        area_share=sum_ratio(mask.astype(float), pixels, seen),
+        current_share=sum_ratio(np.where(mask, values, 0.0), np.where(seen, values, 0.0), seen),
     )
 
 
-def _current_share(values: np.ndarray, mask: Mask, seen: Mask) -> Estimate:
-    if not mask.any():
-        return NOTHING
-    return sum_ratio(np.where(mask, values, 0.0), values, seen)
-
-
-def _table(mask: Mask, values: np.ndarray, image: xr.DataArray, pixel_area: float) -> pd.DataFrame:
+def _table(mask: Mask, values: Image, image: xr.DataArray, pixel_area: float) -> pd.DataFrame:
     regions = measure.regionprops(measure.label(mask, connectivity=2), values)
     area = np.array([region.num_pixels for region in regions], float) * pixel_area
     current = np.array([region.intensity_mean * region.num_pixels for region in regions])
@@ -93,8 +87,23 @@ def _table(mask: Mask, values: np.ndarray, image: xr.DataArray, pixel_area: floa
     )
 
 
-def median_interval(values: np.ndarray, level: float = 0.95) -> tuple[float, float, float]:
-    """Return the median and the interval between order statistics that holds it (exact, binomial)."""
+def paths_table(paths: Paths) -> pd.DataFrame:
+    """Return number per area, shares and median diameter of the paths, with 95 % intervals."""
+    rows = {
+        "paths per um2": paths.per_area.through(np.exp),
+        "share of the area / %": paths.area_share.through(_exp_per_cent),
+        "share of the current / %": paths.current_share.through(_exp_per_cent),
+        "median diameter / nm": median_interval(paths.table["diameter"].to_numpy()),
+    }
+    return pd.DataFrame.from_dict(rows, orient="index", columns=["value", "low", "high"])
+
+
+def _exp_per_cent(log_share: float) -> float:
+    return 100 * float(np.exp(log_share))
+
+
+def median_interval(values: NDArray[np.float64], level: float = 0.95) -> tuple[float, float, float]:
+    """Return the median and the interval between order statistics that holds it."""
     ordered = np.sort(np.asarray(values, float))
     count = len(ordered)
     if count == 0:

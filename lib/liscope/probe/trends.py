@@ -10,10 +10,10 @@ import xarray as xr
 from scipy import stats
 
 from liscope.probe.areas import Area, Comparison, comparable, per_cent
-from liscope.statistics import FEWEST_BLOCKS, Estimate, Mask, correlation_length, sum_ratio
+from liscope.statistics import FEWEST_BLOCKS, Estimate, Image, Mask, correlation_length, sum_ratio
 from liscope.units import to_units
 
-STEP = 0.2  # um, width of a point of the line graph
+STEP = 0.3  # um, width of a point of the line graph
 
 
 def line_graph(
@@ -23,11 +23,11 @@ def line_graph(
 
     Returns
     -------
-    ``x`` (um) and ``change``, ``low``, ``high`` (per cent, 95 %), a point each 0.2 um.
+    ``x`` (um) and ``change``, ``low``, ``high`` (per cent, 95 %), a point each 0.3 um.
     """
-    lines = np.ones(image.shape, bool)
+    lines = np.full(image.shape, True)
     for area in areas:
-        lines &= area.mask(image, margin).any(1)[:, None]
+        lines = lines & np.asarray(area.mask(image, margin).any(1))[:, None]
     x = to_units(image["x"], "um").to_numpy()
     edges = np.arange(x[0], x[-1], STEP)
     points = []
@@ -38,37 +38,53 @@ def line_graph(
     return pd.DataFrame(points, columns=["x", "change", "low", "high"])
 
 
-def unstressed(areas: Sequence[Area], image: xr.DataArray, margin: float) -> Mask:
-    """Return the pixels (y, x) that keep clear of every area by ``margin`` um."""
-    clear = np.ones(image.shape, bool)
-    for area in areas:
-        clear &= ~area.mask(image, -margin)
-    return clear
+def wear_table(maps: Comparison, clear: Mask) -> pd.DataFrame:
+    """Return the change of the current from first to last line, in per cent with 95 % intervals.
+
+    ``before`` and ``after`` are the two maps by themselves, in which the film's own unevenness
+    hides much; in their ratio it drops out, and with it a wear that is the same in both.
+    """
+    rows = {
+        "before": wear(maps.before, clear & maps.usable),
+        "after": wear(maps.after, clear & maps.usable),
+        "after / before": wear(maps.after, clear & maps.usable, maps.before),
+    }
+    table = {name: estimate.through(per_cent) for name, estimate in rows.items()}
+    return pd.DataFrame.from_dict(table, orient="index", columns=["change", "low", "high"])
 
 
-def wear(current: np.ndarray, mask: Mask) -> Estimate:
+def wear(after: Image, mask: Mask, before: Image | None = None) -> Estimate:
     """Estimate by how much ln current changes along the slow axis, from first to last line.
 
     Groups of lines wider than the correlation length are the samples of a straight line; a tip that
-    wears loses or gains contact steadily, a film does not know where the scan began.
+    wears loses or gains contact steadily, a film does not know where the scan began. With a map of
+    the same place ``before`` the film drops out, and with it a wear that is the same in both.
 
     Parameters
     ----------
-    current
-        (y, x), nA without offset, positive.
+    after, before
+        (y, x), nA without offset, positive; NaN where a map did not look.
     mask
         The pixels that count, such as the unstressed film.
     """
-    usable = mask & np.isfinite(current)
-    high = 2 * correlation_length(np.log(np.maximum(current, np.nanmedian(current) / 100)), usable)
-    groups = np.array_split(np.arange(len(current)), max(1, int(len(current) // high)))
-    with np.errstate(invalid="ignore", divide="ignore"):
-        levels = np.array(
-            [np.log(np.mean(current[rows][usable[rows]])) for rows in groups if usable[rows].any()]
-        )
-    times = np.array([rows.mean() / len(current) for rows in groups if usable[rows].any()])
+    usable = mask & np.isfinite(after) & np.isfinite(after if before is None else before)
+    levels, times = _line_groups(np.where(usable, after, 0.0), usable)
+    if before is not None:
+        levels = levels - _line_groups(np.where(usable, before, 0.0), usable, len(times))[0]
     good = np.isfinite(levels)
     if good.sum() < FEWEST_BLOCKS:
         return Estimate(np.nan, np.inf, 0)
     line = stats.linregress(times[good], levels[good])
     return Estimate(float(line.slope), float(line.stderr), int(good.sum()) - 2)
+
+
+def _line_groups(current: Image, usable: Mask, count: int | None = None) -> tuple[Image, Image]:
+    """Return ln of the mean current of groups of lines, and where they lie from 0 to 1."""
+    if count is None:
+        typical = np.median(current[usable])
+        length = correlation_length(np.log(np.maximum(current, typical / 100)), usable)
+        count = max(1, int(len(current) // (2 * length)))
+    groups = np.array_split(np.arange(len(current)), count)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        levels = [np.log(current[rows].sum() / usable[rows].sum()) for rows in groups]
+    return np.array(levels), np.array([rows.mean() / len(current) for rows in groups])

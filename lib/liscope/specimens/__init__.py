@@ -1,5 +1,67 @@
 """Reference specimens: what an instrument would have recorded, with the truth beside it.
 
 A specimen is an :class:`xarray.DataTree` with one node a measurement, in the same form in which
-:mod:`liscope.readers` hands over a real file, and a node ``truth`` that no analysis looks at.
+:mod:`liscope.readers` hands over a real file, and a node ``truth`` that no analysis looks at. Its
+name is that of the specimen, with a seed behind it where it is not the first one: ``lmo``,
+``lmo#7``. A measurement is ``lmo/stressed``.
 """
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+
+import xarray as xr
+
+from liscope.errors import ReaderError
+from liscope.specimens import tip_stress
+
+SPECIMENS: Mapping[str, Callable[[int], xr.DataTree]] = {
+    "lmo": lambda seed: tip_stress.simulate("lmo", seed),
+    "mno2": lambda seed: tip_stress.simulate("mno2", seed),
+}
+
+
+def check(name: str) -> tuple[str, int, str]:
+    """Return specimen, seed and measurement of a name such as ``lmo#7/stressed``.
+
+    Raises
+    ------
+    ReaderError
+        If there is no such specimen, or the name is not of this form.
+    """
+    whole, _, measurement = name.partition("/")
+    specimen, mark, seed = whole.partition("#")
+    if specimen not in SPECIMENS:
+        raise ReaderError(f"no specimen '{specimen}'; there are {', '.join(SPECIMENS)}")
+    if not measurement or measurement == "truth" or (mark and not seed.isdecimal()):
+        raise ReaderError(f"'{name}' is no measurement of a specimen, such as 'lmo#7/stressed'")
+    return specimen, int(seed or 0), measurement
+
+
+def measurement(name: str) -> xr.Dataset:
+    """Return one measurement of a specimen, by a name such as ``lmo/stressed``.
+
+    Raises
+    ------
+    ReaderError
+        If there is no such specimen or measurement.
+    """
+    specimen, seed, node = check(name)
+    tree = open_specimen(specimen, seed)
+    if node not in tree.children:
+        there = ", ".join(child for child in tree.children if child != "truth")
+        raise ReaderError(f"specimen '{specimen}' has no '{node}'; it has {there}")
+    return tree[node].to_dataset()
+
+
+def truth(name: str) -> xr.Dataset:
+    """Return the truth behind a measurement's name; for tests and the last part of a notebook."""
+    specimen, seed, _ = check(name)
+    return open_specimen(specimen, seed)["truth"].to_dataset()
+
+
+@lru_cache(maxsize=2)
+def open_specimen(specimen: str, seed: int = 0) -> xr.DataTree:
+    """Return a specimen, simulated on demand."""
+    return SPECIMENS[specimen](seed)

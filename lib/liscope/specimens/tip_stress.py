@@ -224,7 +224,7 @@ class _Grains:
 def _stress(surface: _Surface, grains: _Grains, film: Film, rng: np.random.Generator) -> _Surface:
     height = surface.height.copy()
     factor = grains.response(film.readout, 0.02, rng)
-    axis = (np.arange(len(height)) + 0.5) * FILM_STEP - MARGIN
+    axis = np.asarray((np.arange(len(height)) + 0.5) * FILM_STEP - MARGIN, dtype=float)
     for left, mean, spread, swelling in zip(
         SQUARE_X, film.response, film.response_spread, film.swelling, strict=True
     ):
@@ -243,7 +243,7 @@ def _inside(axis: Image, start: float, blur: float = 0.015) -> Image:
 
 def _scan(surface: _Surface, tool: Instrument, rng: np.random.Generator, first: bool) -> xr.Dataset:
     pixel = FIELD / PIXELS
-    axis = (np.arange(PIXELS) + 0.5) * pixel
+    axis = np.asarray((np.arange(PIXELS) + 0.5) * pixel, dtype=float)
     progress = np.arange(PIXELS)[:, None] / PIXELS
     shift = np.zeros(2) if not first else -np.asarray(tool.shift)
     creep = np.zeros(2) if not first else -np.asarray(tool.creep)
@@ -319,6 +319,7 @@ def _truth(film: Film, tool: Instrument) -> xr.Dataset:
     return xr.Dataset(
         {
             "stress": ("area", stress, {"units": "1", "long_name": "factor by the stress"}),
+            "stress_percent": ("area", 100 * (stress - 1), {"units": "percent"}),
             "same_place": ("area", stress * film.readout * tip, {"units": "1"}),
             "left": ("area", list(SQUARE_X), {"units": "um"}),
             "top": ("area", [SQUARE_Y] * len(stress), {"units": "um"}),
