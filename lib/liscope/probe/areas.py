@@ -85,7 +85,8 @@ def change_map(before: xr.DataArray, after: xr.DataArray, noise: float) -> xr.Da
         Noise of one pixel, nA: a mean below its own noise has no logarithm worth reading. NaN: no
         floor is known.
     """
-    side = [max(3, round(FOUND_SIDE / 2 / size)) for size in pixel_size(after)]
+    # Odd: a square of an even number of pixels has no middle one, and would shift the map.
+    side = [1 + 2 * max(1, round(FOUND_SIDE / 4 / size)) for size in pixel_size(after)]
     valid = np.isfinite(before.to_numpy()) & np.isfinite(after.to_numpy())
     share = ndimage.uniform_filter(valid.astype(float), side)
     floor = max(3 * float(np.nan_to_num(noise)) / np.sqrt(np.prod(side)), 1e-9)
@@ -104,18 +105,19 @@ def find_areas(change: xr.DataArray, names: Sequence[str] = ()) -> list[Area]:
 
     The change is compared with its own robust spread over the map. A connected region that differs
     everywhere by several such spreads and fills its bounding box is an area; its sides lie where
-    its change has fallen to the half. They are ordered from left to right, and take the ``names``
-    where there are as many.
+    half of its change in current is left. They are ordered from left to right, and take the
+    ``names`` where there are as many.
     """
     centre = float(change.median())
     spread = 1.4826 * float(abs(change - centre).median())
-    score = np.nan_to_num((change.to_numpy() - centre) / spread)
+    doublings = np.nan_to_num(change.to_numpy() - centre)
+    score = doublings / spread
     pixel = pixel_size(change)
     areas = []
     for sign in (1, -1):
         label = measure.label(sign * score > FOUND_SIGNIFICANCE)
         areas += [
-            _as_area(region, sign * score, change)
+            _as_area(region, sign * (np.exp2(doublings) - 1), change)
             for region in measure.regionprops(label)
             if _is_square_enough(region, pixel)
         ]
@@ -131,15 +133,18 @@ def _is_square_enough(region: Any, pixel: tuple[float, float]) -> bool:
     return bool(min(height, width) >= FOUND_SIDE and region.extent > 0.6)
 
 
-def _as_area(region: Any, score: NDArray[np.float64], image: xr.DataArray) -> Area:
-    """Return the rectangle whose sides lie where the mean score across the region is halved."""
+def _as_area(region: Any, gain: NDArray[np.float64], image: xr.DataArray) -> Area:
+    """Return the rectangle whose sides lie where the median gain across the region is halved.
+
+    A mean over a square that lies half inside has half of the gain, but not half of its logarithm.
+    """
     top, left, bottom, right = region.bbox
     spans = []
     for axis, (start, stop), (first, last) in (
         (1, (top, bottom), (left, right)),
         (0, (left, right), (top, bottom)),
     ):
-        band = score[:, first:last] if axis == 1 else score[first:last]
+        band = gain[:, first:last] if axis == 1 else gain[first:last]
         profile = np.median(band, axis=axis)
         above = np.flatnonzero(profile[start:stop] > np.median(profile[start:stop]) / 2) + start
         spans.append((above[0], above[-1] + 1))

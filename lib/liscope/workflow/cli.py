@@ -1,0 +1,167 @@
+"""The commands: ``liscope list``, ``liscope run`` and ``liscope status``.
+
+What is heavy (Jupyter, figures, arrays) is imported by the functions that need it, so that a
+listing or a refused parameter takes no second.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple, NoReturn
+
+import click
+
+from liscope.errors import LiscopeError, ParameterError, ReaderError, RunError
+from liscope.workflow.parameters import Parameters
+from liscope.workflow.project import Project, Workflow
+
+_FAILED, _REFUSED, _STOPPED = 1, 2, 130
+
+
+class _Job(NamedTuple):
+    workflow: Workflow
+    parameters: Parameters
+    sample: str
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+def cli() -> None:
+    """Run the notebooks of a project, and say which results are up to date."""
+
+
+@cli.command("list")
+def list_() -> None:
+    """List the workflows and their samples."""
+    for workflow in Project.here().workflows():
+        click.echo(f"{workflow.name}: {workflow.title}")
+        for file in workflow.samples:
+            click.echo(f"    {file.stem}")
+
+
+@cli.command("run")
+@click.argument("workflow", required=False)
+@click.option(
+    "-f", "files", multiple=True, type=click.Path(path_type=Path), help="A sample's parameters."
+)
+@click.option("-p", "assignments", multiple=True, metavar="NAME=VALUE", help="One parameter.")
+@click.option("--all", "everything", is_flag=True, help="All samples that need no real data.")
+@click.option("--force", is_flag=True, help="Run although the results are there.")
+def run_(
+    workflow: str | None,
+    files: tuple[Path, ...],
+    assignments: tuple[str, ...],
+    everything: bool,
+    force: bool,
+) -> None:
+    """Run WORKFLOW on the samples of the parameter files, or on its defaults."""
+    if everything == (workflow is not None) or (everything and (files or assignments)):
+        raise click.UsageError("name a workflow, or use --all alone")
+    project = Project.here()
+    if workflow is None:
+        jobs = _all_jobs(project)
+    else:
+        jobs = _jobs(project.workflow(workflow), files, assignments)
+    failed = _run_all(project, jobs, force)
+    # Imported here, see above.
+    from liscope.workflow.overview import write_overview
+
+    click.echo(_path(write_overview(project)))
+    if failed:
+        raise RunError(f"{failed} of {len(jobs)} runs failed") if len(jobs) > 1 else _Told
+
+
+@cli.command("status")
+def status_() -> None:
+    """Say of every sample whether its results are up to date, and if not, why."""
+    from liscope.workflow.status import status  # here, see above
+
+    for entry in status(Project.here()):
+        why = f" ({entry.why})" if entry.why else ""
+        click.echo(f"{entry.state:8}{entry.workflow} {entry.sample}{why}")
+
+
+class _Told(RunError):
+    """A failure that was told already."""
+
+
+def _jobs(workflow: Workflow, files: Sequence[Path], assignments: Sequence[str]) -> list[_Job]:
+    """Check all parameters and inputs, before anything runs."""
+    from liscope.workflow.keys import check_inputs
+    from liscope.workflow.params_file import load_parameters
+
+    found = []
+    for file in files or (None,):
+        parameters = load_parameters(workflow.model, file, assignments)
+        check_inputs(parameters)
+        found.append(_Job(workflow, parameters, parameters.sample))
+    return found
+
+
+def _all_jobs(project: Project) -> list[_Job]:
+    from liscope.workflow.keys import needs_files
+    from liscope.workflow.params_file import load_parameters
+
+    jobs = []
+    for workflow in project.workflows():
+        for file in workflow.samples:
+            parameters = load_parameters(workflow.model, file, [])
+            if needs_files(parameters):
+                click.echo(f"{workflow.name} {file.stem}: left out, it needs real data")
+            else:
+                jobs.append(_Job(workflow, parameters, file.stem))
+    return jobs
+
+
+def _run_all(project: Project, jobs: Sequence[_Job], force: bool) -> int:
+    """Run one after the other; a failure does not keep the others from running."""
+    from liscope.workflow.run import run
+
+    failed = 0
+    for job in jobs:
+        try:
+            result = run(project, *job, force=force)
+        except RunError as error:
+            _tell(error)
+            failed += 1
+        else:
+            state = "up to date" if result.fresh else "done"
+            click.echo(f"{job.workflow.name} {job.sample}: {state}, {_path(result.folder)}")
+    return failed
+
+
+def _path(path: Path) -> str:
+    """Return a path as short as it can be from here."""
+    try:
+        return str(path.relative_to(Path.cwd()))
+    except ValueError:
+        return str(path)
+
+
+def _tell(error: Exception) -> None:
+    for line in str(error).splitlines():
+        click.echo(f"liscope: {line}", err=True)
+
+
+def main() -> NoReturn:
+    """Run the command line: exit 0, 1 after a failed run, 2 for what was refused."""
+    try:
+        cli.main(standalone_mode=False, prog_name="liscope")
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message())
+    except click.ClickException as error:
+        _tell(ParameterError(error.format_message()))
+        sys.exit(_REFUSED)
+    except click.Abort:
+        _tell(RunError("stopped"))
+        sys.exit(_STOPPED)
+    except _Told:
+        sys.exit(_FAILED)
+    except (ParameterError, ReaderError) as error:
+        _tell(error)
+        sys.exit(_REFUSED)
+    except (LiscopeError, OSError) as error:  # such as a full disk
+        _tell(error)
+        sys.exit(_FAILED)
+    sys.exit(0)

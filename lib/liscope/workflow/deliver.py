@@ -1,0 +1,177 @@
+"""The one call through which everything leaves a notebook."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from liscope.errors import RunError
+from liscope.workflow.parameters import Parameters, short
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import xarray as xr
+    from matplotlib.figure import Figure
+
+KERNEL_NOTE = ".kernel.json"
+SUMMARY = "summary.json"
+CAPTIONS = "figures/captions.json"
+
+
+def deliver(
+    parameters: Parameters,
+    *,
+    figures: Mapping[str, Figure | tuple[Figure, str]] | None = None,
+    tables: Mapping[str, pd.DataFrame] | None = None,
+    arrays: Mapping[str, xr.Dataset] | None = None,
+    summary: Mapping[str, object] | None = None,
+) -> pd.DataFrame:
+    """Hand over the results of a notebook; its last cell calls this once.
+
+    Under ``liscope run`` they are written beside the record; by hand nothing is written.
+
+    Parameters
+    ----------
+    parameters
+        The parameters of the notebook.
+    figures
+        Matplotlib figures by name, each alone or with its caption: ``(figure, "caption")``.
+    tables
+        Data frames by name; written with ten significant digits.
+    arrays
+        Datasets by name; written as NetCDF.
+    summary
+        One number, text, truth value or None by name; NaN and infinity become None.
+
+    Returns
+    -------
+    pandas.DataFrame
+        The summary, to look at.
+
+    Raises
+    ------
+    RunError
+        If a name is not a plain one, or a value is of a type that has no place here.
+    """
+    import pandas as pd  # here, as is matplotlib below: `liscope run` imports this module too
+
+    plain = {_checked(name): _plain(name, value) for name, value in (summary or {}).items()}
+    given = {"figures": figures or {}, "tables": tables or {}, "arrays": arrays or {}}
+    for names in given.values():
+        for name in names:
+            _checked(name)
+    if folder := os.environ.get("LISCOPE_RUN"):
+        _write(Path(folder), given, plain)
+    else:
+        _say_how_to_run(parameters)
+    return pd.Series(plain, dtype=object, name="value").to_frame()
+
+
+def _write(folder: Path, given: Mapping[str, Mapping[str, Any]], plain: dict[str, Any]) -> None:
+    if (folder / KERNEL_NOTE).exists():
+        raise RunError("deliver was called twice; hand everything over in one call")
+    writers: dict[str, Callable[[Path, Any], None]] = {
+        "figures": _figure,
+        "tables": _table,
+        "arrays": _array,
+    }
+    for kind, items in given.items():
+        for name, item in items.items():
+            (folder / kind).mkdir(exist_ok=True)
+            writers[kind](folder / kind / name, item)
+    if given["figures"]:
+        captions = {
+            name: item[1] if isinstance(item, tuple) else ""
+            for name, item in given["figures"].items()
+        }
+        (folder / CAPTIONS).write_text(_json(captions), encoding="utf-8")
+    (folder / SUMMARY).write_text(_json(dict(sorted(plain.items()))), encoding="utf-8")
+    (folder / KERNEL_NOTE).write_text(_json({"peak_memory_MiB": _peak_memory()}), encoding="utf-8")
+
+
+def _figure(path: Path, item: Figure | tuple[Figure, str]) -> None:
+    import matplotlib as mpl
+    from matplotlib.figure import Figure
+
+    figure = item[0] if isinstance(item, tuple) else item
+    if not isinstance(figure, Figure):
+        raise RunError(f"figure '{path.name}' is {type(figure).__name__}, not a matplotlib Figure")
+    figure.savefig(f"{path}.png", dpi=150, bbox_inches="tight", metadata={"Software": None})
+    # Without these two, the file would hold the time and random names.
+    with mpl.rc_context({"svg.hashsalt": path.name}):
+        figure.savefig(f"{path}.svg", bbox_inches="tight", metadata={"Date": None})
+
+
+def _table(path: Path, table: pd.DataFrame) -> None:
+    import pandas as pd
+
+    if not isinstance(table, pd.DataFrame):
+        raise RunError(f"table '{path.name}' is {type(table).__name__}, not a pandas DataFrame")
+    numbered = isinstance(table.index, pd.RangeIndex) and table.index.name is None
+    table.to_csv(
+        f"{path}.csv",
+        index=not numbered,
+        float_format="%.10g",
+        lineterminator="\n",
+        encoding="utf-8",
+    )
+
+
+def _array(path: Path, array: xr.Dataset) -> None:
+    import xarray as xr
+
+    if not isinstance(array, xr.Dataset):
+        raise RunError(f"array '{path.name}' is {type(array).__name__}, not an xarray Dataset")
+    array.to_netcdf(f"{path}.nc", engine="h5netcdf")
+
+
+def _checked(name: object) -> str:
+    """Return a name that is safe in a path and in a table's head."""
+    if not (isinstance(name, str) and name.isidentifier() and name.isascii() and len(name) <= 64):
+        raise RunError(f"{short(name)} is no name for a result: use letters, digits and '_'")
+    return name
+
+
+def _plain(name: object, value: Any) -> float | int | str | bool | None:
+    """Return a value as JSON knows it."""
+    if getattr(value, "size", None) == 1 and hasattr(value, "item"):
+        value = value.item()  # a number of numpy or of an array of one value
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    raise RunError(f"summary {short(name)} is {short(value)}: use a number, text, bool or None")
+
+
+def _json(value: object) -> str:
+    return json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def _peak_memory() -> float | None:
+    """Return the most memory that this process has held, in MiB."""
+    try:
+        import resource
+    except ImportError:  # not on Windows
+        return None
+    import sys
+
+    unit = 2**20 if sys.platform == "darwin" else 2**10
+    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit, 1)
+
+
+def _say_how_to_run(parameters: Parameters) -> None:
+    import click
+
+    from liscope.workflow.project import Project
+
+    declared = f"{type(parameters).__module__}:{type(parameters).__name__}"
+    try:
+        names = [w.name for w in Project.here().workflows() if w.declared == declared]
+    except RunError:
+        names = []
+    command = f"liscope run {names[0] if names else '<workflow>'}"
+    click.echo(f"Nothing was written: '{command}' keeps figures, tables and record in results/.")

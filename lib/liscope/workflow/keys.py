@@ -1,0 +1,125 @@
+"""What a result depends on, and the key that names it.
+
+A result is made of the notebook's code, its parameters, this library, the data that goes in, and
+the locked packages. Each part is hashed by itself, so that one can say which part has changed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import liscope
+from liscope.errors import LiscopeError, ParameterError
+from liscope.workflow.parameters import Parameters, short
+from liscope.workflow.project import Project, Workflow
+
+KEY_LENGTH = 12
+
+
+@dataclass(frozen=True)
+class Components:
+    """The parts that a result is made of, as they are in the record."""
+
+    notebook: str
+    parameters: dict[str, Any]
+    library: dict[str, str]
+    inputs: dict[str, dict[str, Any]]
+    lock: str
+
+    @property
+    def key(self) -> str:
+        """The name of the result: the same parts have the same key."""
+        text = json.dumps(asdict(self), sort_keys=True, allow_nan=False)
+        return hashlib.sha256(text.encode()).hexdigest()[:KEY_LENGTH]
+
+
+def components(project: Project, workflow: Workflow, parameters: Parameters) -> Components:
+    """Return what a run would be made of now; starts no kernel and simulates nothing.
+
+    Raises
+    ------
+    ParameterError
+        If data that goes in is missing.
+    """
+    lock = project.root / "requirements.lock"
+    return Components(
+        notebook=hashlib.sha256(json.dumps(workflow.sources()).encode()).hexdigest(),
+        parameters=parameters.plain(),
+        library=_library(),
+        inputs={name: _input(field, name) for field, name in parameters.inputs().items()},
+        lock=sha256(lock) if lock.is_file() else "",
+    )
+
+
+def sha256(path: Path) -> str:
+    """Return the SHA-256 of a file's content."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def check_inputs(parameters: Parameters) -> None:
+    """Refuse parameters that name missing data.
+
+    Raises
+    ------
+    ParameterError
+        With the parameter's name.
+    """
+    for field, name in parameters.inputs().items():
+        _locate(field, name)
+
+
+def needs_files(parameters: Parameters) -> bool:
+    """Tell whether any data that goes in is a real file, there or missing."""
+    try:
+        return any(_locate(field, name) is not None for field, name in parameters.inputs().items())
+    except ParameterError:
+        return True
+
+
+def differences(old: dict[str, Any], new: Components) -> Iterator[str]:
+    """Say what has changed since a record's components ``old``."""
+    now = asdict(new)
+    if old["notebook"] != now["notebook"]:
+        yield "notebook changed"
+    for name in _changed(old["parameters"], now["parameters"]):
+        values = [short(part["parameters"].get(name)) for part in (old, now)]
+        yield f"parameter {name} {values[0]} -> {values[1]}"
+    for part, label in (("library", "library"), ("inputs", "input")):
+        if names := _changed(old[part], now[part]):
+            shown = names[:4] + [f"and {len(names) - 4} more"] * (len(names) > 4)
+            yield f"{label} changed: {', '.join(shown)}"
+    if old["lock"] != now["lock"]:
+        yield "locked packages changed"
+
+
+def _changed(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
+    return sorted(name for name in old.keys() | new.keys() if old.get(name) != new.get(name))
+
+
+def _library() -> dict[str, str]:
+    package = Path(liscope.__file__).resolve().parent
+    return {str(path.relative_to(package)): sha256(path) for path in sorted(package.rglob("*.py"))}
+
+
+def _input(field: str, name: str) -> dict[str, Any]:
+    path = _locate(field, name)
+    if path is None:
+        return {"specimen": True}  # made by this library, whose code is hashed
+    return {"sha256": sha256(path), "bytes": path.stat().st_size}
+
+
+def _locate(field: str, name: str) -> Path | None:
+    # Imported here: only workflows with data need it, and tests put their own in its place.
+    from liscope import data
+
+    try:
+        path: Path | None = data.locate(name)
+    except LiscopeError as error:
+        raise ParameterError(f"{field}: {error}") from None
+    return path

@@ -1,0 +1,52 @@
+"""Says of every sample whether its results are up to date, and if not, why."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from liscope.errors import LiscopeError
+from liscope.workflow.folders import name_of, runs_of
+from liscope.workflow.keys import components, differences
+from liscope.workflow.params_file import load_parameters
+from liscope.workflow.project import Project, Workflow
+from liscope.workflow.record import RECORD, read_record
+from liscope.workflow.run import failed_notebook
+
+
+@dataclass(frozen=True)
+class Status:
+    """The state of one sample: ``fresh``, ``stale``, ``missing``, ``failed`` or ``refused``."""
+
+    workflow: str
+    sample: str
+    state: str
+    why: str = ""
+
+
+def status(project: Project) -> Iterator[Status]:
+    """Return the state of every parameter file; starts no kernel and simulates nothing."""
+    for workflow in project.workflows():
+        for file in workflow.samples:
+            state, why = _state(project, workflow, file)
+            yield Status(workflow.name, file.stem, state, why)
+
+
+def _state(project: Project, workflow: Workflow, file: Path) -> tuple[str, str]:
+    try:
+        parameters = load_parameters(workflow.model, file, [])
+        parts = components(project, workflow, parameters)
+    except LiscopeError as error:
+        return "refused", str(error).partition("\n")[0]
+    results, sample = project.results(workflow.name), file.stem
+    name = name_of(sample, parts.key)
+    if (results / name / RECORD).is_file():
+        return "fresh", ""
+    failed = failed_notebook(results, name)
+    if failed.is_file():
+        return "failed", f"see {failed.relative_to(project.root)}"
+    if runs := runs_of(results, sample):
+        old = read_record(runs[-1])["components"]
+        return "stale", "; ".join(differences(old, parts))
+    return "missing", ""
