@@ -32,20 +32,20 @@ def project_root() -> Path:
     return Path(__file__).parents[2]
 
 
-def locate(name: str) -> Path | None:
+def locate(name: str, download: bool = True) -> Path | None:
     """Return the file behind a data name; None where a specimen is simulated from our own code.
 
     Raises
     ------
     ReaderError
-        If there is no such file or specimen, or it cannot be downloaded.
+        If there is no such file or specimen, or it cannot be downloaded (or must not be).
     """
     kind, _, rest = name.partition(":")
     if kind == "specimen":
         specimens.check(rest)
         return None
     if kind == "real":
-        return fetch(rest)
+        return fetch(rest, download)
     path = project_root() / name
     if not path.is_file():
         raise ReaderError(f"no file '{name}'; give its path, 'real:...' or 'specimen:...'")
@@ -73,7 +73,7 @@ def truth(name: str) -> xr.Dataset | None:
     return specimens.truth(rest) if kind == "specimen" else None
 
 
-def fetch(name: str) -> Path:
+def fetch(name: str, download: bool = True) -> Path:
     """Return the path of the real file `name`, downloading it where it is not on disk.
 
     The folder that the environment variable LISCOPE_REAL names is searched first, then
@@ -87,7 +87,9 @@ def fetch(name: str) -> Path:
     """
     entry = _entry(name)
     found = _on_disk(name, entry["sha256"])
-    return found if found else _download(name, entry)
+    if not found and not download:
+        raise ReaderError(f"'{name}' is not on disk yet; a run downloads it")
+    return found or _download(name, entry)
 
 
 @lru_cache(maxsize=4)

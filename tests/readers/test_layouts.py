@@ -6,6 +6,7 @@ import struct
 import numpy as np
 import pytest
 import synthetic_scans as files
+
 from liscope.errors import ReaderError
 from liscope.readers import channel, read_scan
 from liscope.readers.common import guess_quantity

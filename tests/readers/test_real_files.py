@@ -10,6 +10,7 @@ import json
 import numpy as np
 import pytest
 import xarray as xr
+
 from liscope.errors import DataError, ReaderError
 from liscope.readers import channel, read_scan
 from liscope.units import registry, to_units

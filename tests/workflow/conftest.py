@@ -8,8 +8,9 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-import liscope
 import toy_project
+
+import liscope
 from liscope.workflow.project import Project
 
 

@@ -5,8 +5,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from liscope.workflow.project import Project
 from toy_project import LIGHT, command, environment, make, shown_folders
+
+from liscope.workflow.project import Project
 
 HEAVY = ("papermill", "nbformat", "matplotlib", "xarray", "pandas", "numpy", "pint")
 

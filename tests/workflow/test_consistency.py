@@ -3,9 +3,10 @@ from __future__ import annotations
 import json
 
 import pytest
+from toy_project import CELLS, make
+
 from liscope.workflow.consistency import check_consistency
 from liscope.workflow.project import Project
-from toy_project import CELLS, make
 
 CELL = CELLS["parameters"]
 

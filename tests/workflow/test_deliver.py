@@ -8,10 +8,11 @@ import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
-from liscope.errors import RunError
-from liscope.workflow.deliver import deliver
 from matplotlib.figure import Figure
 from test_parameters import Scan
+
+from liscope.errors import RunError
+from liscope.workflow.deliver import deliver
 
 
 @pytest.fixture

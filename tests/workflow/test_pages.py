@@ -9,11 +9,12 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+from PIL import Image
+from toy_project import command, shown_folders
+
 from liscope.workflow.markup import inert, markdown
 from liscope.workflow.overview import write_overview
 from liscope.workflow.project import Project
-from PIL import Image
-from toy_project import command, shown_folders
 
 
 class Addresses(HTMLParser):

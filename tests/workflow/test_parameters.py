@@ -3,9 +3,10 @@ from __future__ import annotations
 from typing import Annotated, Literal
 
 import pytest
+from pydantic import Field
+
 from liscope.errors import ParameterError
 from liscope.workflow.parameters import Input, Meaning, Parameters, Quantity
-from pydantic import Field
 
 
 class Scan(Parameters):

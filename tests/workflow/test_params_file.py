@@ -4,9 +4,10 @@ from pathlib import Path
 
 import pytest
 import yaml
+from test_parameters import Scan
+
 from liscope.errors import ParameterError
 from liscope.workflow.params_file import load_parameters
-from test_parameters import Scan
 
 TWO_MEANINGS = ["010", "-010", "0x1F", "0o17", "1_000", "1_0.5", "12:30:45", "2024-01-01"]
 SWITCHES = ["on", "Off", "no", "YES"]

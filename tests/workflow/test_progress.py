@@ -4,11 +4,12 @@ import json
 from pathlib import Path
 
 import pytest
+from toy_project import LIGHT, make
+
 from liscope import progress
 from liscope.progress import track
 from liscope.workflow.project import Project
 from liscope.workflow.run import run
-from toy_project import LIGHT, make
 
 SLOW = """import time
 

@@ -8,11 +8,12 @@ from types import ModuleType
 
 import pytest
 import toy_project
+from toy_project import command, complete, make, results_of, shown_folders
+
 from liscope.errors import ParameterError, ReaderError, RunError
 from liscope.workflow.parameters import Parameters
 from liscope.workflow.project import Project
 from liscope.workflow.run import RunResult, run
-from toy_project import command, complete, make, results_of, shown_folders
 
 AWKWARD = "'single' \"double\" back\\slash\nline é \u2028 {braces} %s # hash"
 
@@ -166,7 +167,7 @@ def test_the_notebook_runs_in_the_project_and_the_caller_stays_where_it_is(
 def test_missing_data_is_refused_before_a_kernel_starts(
     root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def locate(name: str) -> Path | None:
+    def locate(name: str, download: bool = True) -> Path | None:
         raise ReaderError(f"no data '{name}'")
 
     data = ModuleType("liscope.data")

@@ -8,16 +8,17 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
-import liscope
 import pytest
 import toy_project
+from toy_project import LIGHT, make
+
+import liscope
 from liscope.errors import LiscopeError, ReaderError, RunError
 from liscope.workflow.keys import needs_files
 from liscope.workflow.params_file import load_parameters
 from liscope.workflow.project import Project
 from liscope.workflow.run import run
 from liscope.workflow.status import status
-from toy_project import LIGHT, make
 
 
 @pytest.fixture
@@ -26,7 +27,7 @@ def scan(root: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     file = root / "scan.bin"
     file.write_bytes(b"scan")
 
-    def locate(name: str) -> Path | None:
+    def locate(name: str, download: bool = True) -> Path | None:
         if name == "specimen":
             return None
         if not file.is_file():

@@ -38,8 +38,12 @@ class Components:
         return hashlib.sha256(text.encode()).hexdigest()[:KEY_LENGTH]
 
 
-def components(project: Project, workflow: Workflow, parameters: Parameters) -> Components:
+def components(
+    project: Project, workflow: Workflow, parameters: Parameters, download: bool = True
+) -> Components:
     """Return what a run would be made of now; starts no kernel and simulates nothing.
+
+    With ``download`` false, data that is not on disk counts as missing.
 
     Raises
     ------
@@ -51,7 +55,7 @@ def components(project: Project, workflow: Workflow, parameters: Parameters) -> 
         notebook=hashlib.sha256(json.dumps(workflow.sources()).encode()).hexdigest(),
         parameters=parameters.plain(),
         library=_library(),
-        inputs={name: _input(field, name) for field, name in parameters.inputs().items()},
+        inputs={name: _input(field, name, download) for field, name in parameters.inputs().items()},
         lock=sha256(lock) if lock.is_file() else "",
     )
 
@@ -71,15 +75,18 @@ def check_inputs(parameters: Parameters) -> None:
         With the parameter's name.
     """
     for field, name in parameters.inputs().items():
-        _locate(field, name)
+        _locate(field, name, download=True)
 
 
 def needs_files(parameters: Parameters) -> bool:
     """Tell whether any data that goes in is a real file, there or missing."""
     try:
-        return any(_locate(field, name) is not None for field, name in parameters.inputs().items())
+        found = [
+            _locate(field, name, download=False) for field, name in parameters.inputs().items()
+        ]
     except ParameterError:
         return True
+    return any(path is not None for path in found)
 
 
 def differences(old: dict[str, Any], new: Components) -> Iterator[str]:
@@ -107,19 +114,19 @@ def _library() -> dict[str, str]:
     return {str(path.relative_to(package)): sha256(path) for path in sorted(package.rglob("*.py"))}
 
 
-def _input(field: str, name: str) -> dict[str, Any]:
-    path = _locate(field, name)
+def _input(field: str, name: str, download: bool) -> dict[str, Any]:
+    path = _locate(field, name, download)
     if path is None:
         return {"specimen": True}  # made by this library, whose code is hashed
     return {"sha256": sha256(path), "bytes": path.stat().st_size}
 
 
-def _locate(field: str, name: str) -> Path | None:
+def _locate(field: str, name: str, download: bool) -> Path | None:
     # Imported here: only workflows with data need it, and tests put their own in its place.
     from liscope import data
 
     try:
-        path: Path | None = data.locate(name)
+        path: Path | None = data.locate(name, download)
     except LiscopeError as error:
         raise ParameterError(f"{field}: {error}") from None
     return path

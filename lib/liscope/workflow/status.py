@@ -36,7 +36,7 @@ def status(project: Project) -> Iterator[Status]:
 def _state(project: Project, workflow: Workflow, file: Path) -> tuple[str, str]:
     try:
         parameters = load_parameters(workflow.model, file, [])
-        parts = components(project, workflow, parameters)
+        parts = components(project, workflow, parameters, download=False)
     except LiscopeError as error:
         return "refused", str(error).partition("\n")[0]
     results, sample = project.results(workflow.name), file.stem
