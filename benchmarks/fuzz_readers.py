@@ -26,6 +26,7 @@ import numpy as np
 
 sys.path.append(str(Path(__file__).parents[1] / "tests" / "readers"))
 import synthetic_scans as files
+
 from liscope.errors import ReaderError
 from liscope.readers import read_scan
 

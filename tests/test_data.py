@@ -2,6 +2,7 @@ import hashlib
 import re
 
 import pytest
+
 from liscope import data
 from liscope.errors import ReaderError
 

@@ -10,9 +10,10 @@ from statistics import median
 import nbformat
 import pytest
 from click.testing import CliRunner
+from papermill.cli import papermill as command
+
 from liscope.workflow.consistency import check_consistency
 from liscope.workflow.project import Project
-from papermill.cli import papermill as command
 
 ROOT = Path(__file__).parents[2]
 PROJECT = Project(ROOT)
