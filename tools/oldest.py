@@ -8,11 +8,11 @@ from pathlib import Path
 
 
 def oldest(settings: dict[str, object]) -> list[str]:
-    """Return ``name==bound`` for each dependency of pyproject.toml and of its test group."""
+    """Return ``name==bound.*`` for each dependency of pyproject.toml and of its test group."""
     project, groups = settings["project"], settings["dependency-groups"]
     assert isinstance(project, dict) and isinstance(groups, dict)
     needed = [*project["dependencies"], *groups["test"]]
-    return [re.sub(r"(\[.*\])?>=", "==", item) for item in needed]
+    return [re.sub(r"(\[.*\])?>=(.*)", r"==\2.*", item) for item in needed]
 
 
 if __name__ == "__main__":
