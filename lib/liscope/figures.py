@@ -296,7 +296,12 @@ def explore(panels: Mapping[str, xr.DataArray]) -> hv.Layout | None:
     Bokeh and HoloViews take seconds to load and their output is large, so that batches and pages
     do without them: there the static figures stand.
     """
-    return linked(panels) if in_jupyterlab() else None
+    if not in_jupyterlab():
+        return None
+    import hvplot
+
+    hvplot.extension("bokeh", inline=True)  # from this machine: works without a network
+    return linked(panels)
 
 
 def linked(panels: Mapping[str, xr.DataArray]) -> hv.Layout:
@@ -327,7 +332,7 @@ def _interactive(image: xr.DataArray, title: str) -> hv.Image:
         clabel=f"{quantity} / {image.attrs['units']}",
         flip_yaxis=True,
         data_aspect=1,
-        frame_width=330,
+        frame_width=290,
         xlabel="x / um",
         ylabel="y / um",
     )

@@ -74,13 +74,15 @@ def correlation_length(image: Image, mask: Mask | None = None) -> float:
     reach = min(image.shape) // 2
     with np.errstate(invalid="ignore", divide="ignore"):
         profile = np.where(pairs > 0.5, products / pairs, np.nan) / (products[0, 0] / pairs[0, 0])
-    along = np.nanmean([profile[0, :reach], profile[:reach, 0]], axis=0)
+    along = np.stack([profile[0, :reach], profile[:reach, 0]], axis=-1)
+    lags = np.flatnonzero(np.isfinite(along).any(-1))  # a mask may have no pairs at some distance
+    along = np.nanmean(along[lags], axis=-1)
     below = np.flatnonzero(along < np.exp(-1))
     if not below.size:
         return float(reach)
-    last = below[0] - 1
-    step = (along[last] - np.exp(-1)) / (along[last] - along[last + 1])
-    return float(last + step)
+    first, last = below[0] - 1, below[0]
+    step = (along[first] - np.exp(-1)) / (along[first] - along[last])
+    return float(lags[first] + step * (lags[last] - lags[first]))
 
 
 def _autocorrelation(image: Image, shape: list[int]) -> Image:
@@ -183,13 +185,16 @@ def shift_test(one: Image, other: Image) -> tuple[float, float]:
 
     Shifting one image around the other keeps what neighbouring pixels have in common within each,
     so that two unrelated smooth images are not called correlated. Shifts shorter than two
-    correlation lengths are left out: there the images still overlap with themselves.
+    correlation lengths are left out: there the images still overlap with themselves. Where an image
+    is the same everywhere, both numbers are NaN.
 
     Parameters
     ----------
     one, other
         (y, x), without NaN.
     """
+    if min(np.ptp(one), np.ptp(other)) == 0:
+        return np.nan, np.nan
     a, b = (_standard_ranks(image) for image in (one, other))
     spectrum = fft.rfft2(a) * np.conj(fft.rfft2(b))
     at_shift = fft.irfft2(spectrum, a.shape) / a.size

@@ -15,6 +15,7 @@ from liscope.units import to_units
 
 FLOOR_SHARE = 0.2  # share of the pixels among which those without current are looked for
 FLANK_END = 0.0  # standard deviations from the centre up to which noise alone decides
+AS_NOISE = 3.0  # times as wide as the noise says; twice, if noise is alike in neighbouring pixels
 CLIPPED_TOGETHER = 3  # so many pixels at exactly the extreme value are no coincidence
 
 
@@ -73,12 +74,18 @@ def _floor(image: NDArray[np.float64]) -> tuple[float, float, float]:
     Means over 3 x 3 pixels are three times quieter than pixels, so the places without current stand
     apart from those with little of it.
     """
-    means = ndimage.uniform_filter(image, 3, mode="reflect")
-    smooth = means[np.isfinite(means)]
-    offset = _centre_of_flank(np.sort(smooth))
-    quiet = means < offset
+    valid = np.isfinite(image)
+    whole = ndimage.minimum_filter(
+        valid, 3
+    )  # a running mean would carry one NaN to all that follow
+    if not whole.any():
+        return np.nan, np.nan, np.nan
+    means = ndimage.uniform_filter(np.where(valid, image, 0.0), 3, mode="reflect")
+    smooth = means[whole]
+    offset, width = _flank(np.sort(smooth))
+    quiet = whole & (means < offset)
     noise = float(np.std((image - means)[quiet]) * np.sqrt(9 / 8))
-    if not _is_a_floor(smooth, offset, noise):
+    if not _is_a_floor(smooth, offset, width, noise):
         return np.nan, np.nan, np.nan
     # A flank fixes its centre about three times less sharply than both sides together would.
     return offset, float(3 * noise / np.sqrt(quiet.sum())), noise
@@ -93,14 +100,14 @@ def _half_sample_mode(ordered: NDArray[np.float64]) -> float:
     return float(ordered.mean())
 
 
-def _centre_of_flank(ordered: NDArray[np.float64]) -> float:
-    """Return the centre of the Gaussian whose lower flank the smallest values are."""
+def _flank(ordered: NDArray[np.float64]) -> tuple[float, float]:
+    """Return centre and width of the Gaussian whose lower flank the smallest values are."""
     centre = _half_sample_mode(ordered[: max(4, int(FLOOR_SHARE * len(ordered)))])
     width = float(np.sqrt(np.mean((centre - ordered[ordered <= centre]) ** 2)))
     for _ in range(4):
         edge = centre + FLANK_END * width
         centre, width = _truncated_normal(ordered[ordered <= edge], edge, centre, width)
-    return centre
+    return centre, width
 
 
 def _truncated_normal(
@@ -124,14 +131,18 @@ def _truncated_normal(
     return float(fit.x[0]), float(np.exp(fit.x[1]))
 
 
-def _is_a_floor(values: NDArray[np.float64], centre: float, noise: float) -> bool:
+def _is_a_floor(means: NDArray[np.float64], centre: float, width: float, noise: float) -> bool:
     """Tell whether the places around ``centre`` carry no current, rather than little.
 
-    A floor is narrow against the currents and lies around zero: a film that conducts everywhere
-    has a lower flank too, but a wide one, far from zero.
+    A floor is narrow against the currents, lies around zero, and means over nine pixels vary there
+    by a third of what pixels do. A film that conducts everywhere has a lower flank too, but one
+    that is as wide as its grains differ. A map that is floor for the most part cannot be told from
+    one in which a feedback holds the current.
     """
-    typical = np.median(values) - centre
-    return bool(noise < 0.25 * abs(typical) and abs(centre) < abs(typical))
+    typical = np.median(means) - centre
+    return bool(
+        noise < 0.25 * abs(typical) and abs(centre) < abs(typical) and 3 * width < AS_NOISE * noise
+    )
 
 
 def conduction(current: xr.DataArray, offset: float, bias: float, bias_side: str) -> xr.DataArray:

@@ -58,13 +58,21 @@ def named_areas(
     Raises
     ------
     DataError
-        If names and rectangles differ in number, or a rectangle reaches beyond the map.
+        If names and rectangles differ in number, a name stands twice, or a rectangle is empty or
+        reaches beyond the map.
     """
     if len(rectangles) != len(names):
         raise DataError(f"{len(rectangles)} areas but {len(names)} names for them")
-    end_x, end_y = (float(to_units(image[axis], "um").max()) for axis in ("x", "y"))
+    if len(set(names)) < len(names):
+        raise DataError(f"areas need different names, not {', '.join(names)}")
+    end_y, end_x = (
+        float(to_units(image[axis], "um").max()) + size / 2
+        for axis, size in zip(("y", "x"), pixel_size(image), strict=True)
+    )
     areas = [Area(name, *map(float, box)) for name, box in zip(names, rectangles, strict=True)]
     for area in areas:
+        if not min(area.width, area.height) > 0:
+            raise DataError(f"area '{area.name}' is {area.width:g} x {area.height:g} um: empty")
         right, bottom = area.left + area.width, area.top + area.height
         if min(area.left, area.top) < 0 or right > end_x * 1.01 or bottom > end_y * 1.01:
             raise DataError(

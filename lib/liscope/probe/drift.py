@@ -110,13 +110,14 @@ def onto(image: xr.DataArray, drift: Drift, order: int = 1) -> xr.DataArray:
     rows, columns = np.indices(image.shape).astype(float)
     time = rows / image.shape[0] - 0.5
     dy, dx = np.moveaxis(drift.at(time), -1, 0)
-    moved = ndimage.map_coordinates(
-        image.to_numpy(),
-        [rows + dy, columns + dx],
-        order=order,
-        mode="constant",
-        cval=np.nan,
-    )
+    where = [rows + dy, columns + dx]
+    values = image.to_numpy()
+    holes = np.isnan(values)
+    if holes.any():  # one NaN would spread over the whole spline
+        nearest = ndimage.distance_transform_edt(holes, return_distances=False, return_indices=True)
+        values = values[tuple(nearest)]
+    moved = ndimage.map_coordinates(values, where, order=order, mode="constant", cval=np.nan)
+    moved[ndimage.map_coordinates(holes.astype(float), where, order=min(order, 1)) > 0] = np.nan
     step = "moved by drift ({:.2f}, {:.2f}) px (y, x)".format(*drift.shift)
     return noted(image.copy(data=moved), image, step)
 

@@ -5,16 +5,25 @@ from __future__ import annotations
 import numpy as np
 import xarray as xr
 
+from liscope.errors import DataError
 from liscope.history import noted
 from liscope.statistics import Mask
 
 
 def plane(height: xr.DataArray, where: Mask | None = None) -> xr.DataArray:
-    """Return ``height`` (y, x) less the least-squares plane of the finite pixels ``where``."""
+    """Return ``height`` (y, x) less the least-squares plane of the finite pixels ``where``.
+
+    Raises
+    ------
+    DataError
+        If there is no such pixel.
+    """
     y, x = np.meshgrid(*(np.linspace(-1, 1, n) for n in height.shape), indexing="ij")
     terms = np.stack([np.ones_like(x), x, y], -1)
     values = height.to_numpy().astype(float)
     valid = np.isfinite(values) if where is None else where & np.isfinite(values)
+    if not valid.any():
+        raise DataError(f"'{height.name}' has no finite pixel to level by")
     weights, *_ = np.linalg.lstsq(terms[valid], values[valid], rcond=None)
     return noted(height.copy(data=values - terms @ weights), height, "plane subtracted")
 
@@ -27,8 +36,11 @@ def lines(height: xr.DataArray) -> xr.DataArray:
     plane's business: level with :func:`plane` afterwards.
     """
     values = height.to_numpy().astype(float)
-    steps = np.nanmedian(np.diff(values, axis=0), axis=1)
-    offset = np.concatenate([[0.0], np.nancumsum(steps)])
+    differences = np.diff(values, axis=0)
+    seen = np.isfinite(differences).any(1)  # a scan that was stopped has lines without a value
+    steps = np.zeros(len(differences))
+    steps[seen] = np.nanmedian(differences[seen], axis=1)
+    offset = np.concatenate([[0.0], np.cumsum(steps)])
     levelled = values - offset[:, None]
     return noted(height.copy(data=levelled), height, "scan lines aligned by median of differences")
 
