@@ -43,7 +43,7 @@ def registered(tree: xr.DataTree) -> tuple[probe.Comparison, xr.DataArray, xr.Da
     )
     heights = [probe.level(scan.z) for scan in scans]
     before = probe.onto(before, probe.find_drift(heights[1], heights[0]))
-    ceilings = (found[0].ceiling - abs(found[0].offset), found[1].ceiling - abs(found[1].offset))
+    ceilings = (found[0].reach, found[1].reach)
     errors = (found[0].offset_error, found[1].offset_error)
     return probe.compare(before, after, ceilings, errors), before, after, found[1].noise
 
@@ -86,7 +86,7 @@ def rows(film: str, seed: int, truth: xr.Dataset, table: pd.DataFrame) -> pd.Dat
     found = []
     for area in table.index:
         for change in ("same_place", "stress"):
-            numbers = table.loc[area, [change, f"{change} low", f"{change} high"]]
+            numbers = table.loc[area, [f"{change}_percent{end}" for end in ("", "_low", "_high")]]
             with np.errstate(divide="ignore"):
                 value, low, high = 100 * np.log1p(numbers.to_numpy(float) / 100)
             put_in = 100 * np.log(float(truth[change].sel(area=area)))

@@ -219,11 +219,11 @@ def line_graph_figure(graph: pd.DataFrame, areas: Sequence[Area]) -> Figure:
             ha="center",
             transform=axis.get_xaxis_transform(),
         )
-    ratio = {name: 1 + graph[name] / 100 for name in ("change", "low", "high")}
+    ratio = {end: 1 + graph[f"change_percent{end}"] / 100 for end in ("", "_low", "_high")}
     axis.fill_between(
-        graph.x, ratio["low"], ratio["high"], color=BLUE, alpha=0.25, lw=0, step="mid"
+        graph.x_um, ratio["_low"], ratio["_high"], color=BLUE, alpha=0.25, lw=0, step="mid"
     )
-    axis.step(graph.x, ratio["change"], where="mid", color=BLUE)
+    axis.step(graph.x_um, ratio[""], where="mid", color=BLUE)
     axis.axhline(1, color=GREY, lw=0.8, ls=":")
     axis.set_yscale("log")
     _ratio_ticks(axis.yaxis)
@@ -247,7 +247,9 @@ def changes_figure(changes: pd.DataFrame, quoted: Mapping[str, float | None]) ->
     )
     for i, (name, row) in enumerate(changes.iterrows()):
         for key, colour, label, shift in kinds:
-            value, low, high = (1 + row[f"{key}{end}"] / 100 for end in ("", " low", " high"))
+            value, low, high = (
+                1 + row[f"{key}_percent{end}"] / 100 for end in ("", "_low", "_high")
+            )
             axis.plot([low, high], [i + shift] * 2, color=colour, lw=2)
             axis.plot(value, i + shift, "o", color=colour, label=label if i == 0 else None)
         if (said := quoted.get(str(name))) is not None:
@@ -280,7 +282,7 @@ def paths_figure(current: xr.DataArray, paths: Paths) -> Figure:
     x, y = (np.arange(columns) + 0.5) * width, (np.arange(rows) + 0.5) * height
     if paths.mask.any():
         left.contour(x, y, paths.mask, levels=[0.5], colors=["#56B4E9"], linewidths=0.6)
-        right.hist(paths.table["diameter"], bins=25, color=BLUE)
+        right.hist(paths.table["diameter_nm"], bins=25, color=BLUE)
     right.set(xlabel="diameter of a path / nm", ylabel="number of paths", title="sizes")
     return figure
 
@@ -326,7 +328,7 @@ def _interactive(image: xr.DataArray, title: str) -> hv.Image:
         x="x",
         y="y",
         title=title,
-        cmap=COLOURS.get(quantity, "cividis").lower(),
+        cmap=COLOURS.get(quantity, "cividis"),
         clim=(norm.vmin, norm.vmax),
         cnorm="log" if quantity == "current" else "linear",
         clabel=f"{quantity} / {image.attrs['units']}",

@@ -69,7 +69,8 @@ def test_units_are_converted() -> None:
 @pytest.mark.parametrize("seed", range(4))
 def test_a_film_that_conducts_everywhere_has_no_offset_to_tell(seed: int) -> None:
     found = probe.amplifier(current(seed, insulating=0.0))
-    assert np.isnan([found.offset, found.offset_error, found.noise]).all()
+    assert np.isnan([found.offset, found.noise]).all()
+    assert found.offset_error > 0  # what it could be at most, not none
 
 
 @pytest.mark.parametrize("film", list(tip_stress.FILMS))

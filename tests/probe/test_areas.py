@@ -157,17 +157,21 @@ def test_estimates_are_not_biased(seeds: pd.DataFrame) -> None:
 def test_verdicts_agree_with_what_was_put_in(seeds: pd.DataFrame) -> None:
     stress = seeds[(seeds["change"] == "stress") & (seeds["put in"].abs() > 1)]
     said = [
-        probe.verdict(low, high) for low, high in zip(stress["low"], stress["high"], strict=True)
+        probe.verdict(low, high, 0.0)
+        for low, high in zip(stress["low"], stress["high"], strict=True)
     ]
     assert said == ["higher" if put_in > 0 else "lower" for put_in in stress["put in"]]
-    assert probe.verdict(-1.0, 2.0) == "cannot tell"
-    assert probe.verdict(-np.inf, np.inf) == "cannot tell"
+    assert probe.verdict(-1.0, 2.0, 0.0) == "cannot tell"
+    assert probe.verdict(1.0, 2.0, 11.0) == "cannot tell"  # too much of it clipped
+    assert probe.verdict(-np.inf, np.inf, 0.0) == "cannot tell"
 
 
 def test_stress_is_the_ratio_to_the_surroundings_and_medians_agree() -> None:
     table = table_of(measured("lmo", 0)) / 100 + 1
-    np.testing.assert_allclose(table["stress"], table["same_place"] / table["surroundings"])
-    np.testing.assert_allclose(table["median"], table["same_place"], rtol=0.1)
+    np.testing.assert_allclose(
+        table["stress_percent"], table["same_place_percent"] / table["surroundings_percent"]
+    )
+    np.testing.assert_allclose(table["median_percent"], table["same_place_percent"], rtol=0.1)
 
 
 def test_a_gain_of_the_amplifier_drops_out_of_the_stress() -> None:
@@ -192,9 +196,11 @@ def test_an_uncertain_offset_widens_intervals() -> None:
         for error in (0.0, 0.005)
     )  # fmt: skip
     for name in ("same_place", "stress"):
-        wide, narrow = (t[f"{name} high"] - t[f"{name} low"] for t in (unsure, sure))
+        wide, narrow = (
+            t[f"{name}_percent_high"] - t[f"{name}_percent_low"] for t in (unsure, sure)
+        )
         assert (wide > narrow).all()
-        np.testing.assert_array_equal(sure[name], unsure[name])
+        np.testing.assert_array_equal(sure[f"{name}_percent"], unsure[f"{name}_percent"])
 
 
 def test_places_that_clip_bias_less_than_by_leaving_only_them_out() -> None:
@@ -220,6 +226,8 @@ def test_an_area_that_clips_everywhere_says_nothing_and_counts_its_pixels() -> N
     maps = probe.compare(image(current, "nA"), image(current * 0 + 5, "nA"), (10.0, 5.0))
     areas = probe.named_areas([(0.5, 0.5, 1, 1)], ["a"], MAP)
     row = probe.change_table(maps, areas, MAP, 0.0).loc["a"]
-    assert row["left out"] == 100
-    assert np.isnan(row["stress"]) and row["stress high"] == np.inf
-    assert probe.verdict(row["stress low"], row["stress high"]) == "cannot tell"
+    assert row["left_out_percent"] == 100
+    assert np.isnan(row["stress_percent"]) and row["stress_percent_high"] == np.inf
+    assert (
+        probe.verdict(row["stress_percent_low"], row["stress_percent_high"], 0.0) == "cannot tell"
+    )

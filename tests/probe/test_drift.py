@@ -89,3 +89,19 @@ def test_a_hole_stays_a_hole_and_spoils_nothing_around_it(order: int) -> None:
     assert 1 <= lost.sum() <= 4
     assert set(zip(*np.nonzero(lost), strict=True)) <= {(9, 19), (9, 20), (10, 19), (10, 20)}
     np.testing.assert_allclose(moved[~lost], whole[~lost], atol=0.02)
+
+
+def test_a_flat_map_is_refused_and_half_a_scan_is_not() -> None:
+    specimen = measured("lmo", 1)
+    heights = [probe.level(specimen.scans[name].z) for name in ("stressed", "pristine")]
+    with pytest.raises(DataError, match="flat"):
+        probe.find_drift(heights[0], 0 * heights[1])
+    whole = probe.find_drift(*heights)
+    half = heights[0].copy()
+    half[200:] = np.nan
+    drift = probe.find_drift(half, heights[1])
+    probe.check_same_place(drift, half)
+    np.testing.assert_allclose(drift.strips, whole.strips[: len(drift.strips)], atol=0.2)
+    half[60:] = np.nan
+    with pytest.raises(DataError, match="too few scan lines"):
+        probe.find_drift(half, heights[1])

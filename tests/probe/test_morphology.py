@@ -33,9 +33,11 @@ def test_swelling_is_that_of_the_film(
 ) -> None:
     true = np.array(tip_stress.FILMS[film].swelling)
     table = tables[film, seed]
-    np.testing.assert_allclose(table["height"], true, atol=0.15)
-    assert (table["height low"] - 0.05 < true).all() and (true < table["height high"] + 0.05).all()
-    assert (table["height low"] > 0).tolist() == [False, False, True]
+    np.testing.assert_allclose(table["height_nm"], true, atol=0.15)
+    assert (table["height_nm_low"] - 0.05 < true).all() and (
+        true < table["height_nm_high"] + 0.05
+    ).all()
+    assert (table["height_nm_low"] > 0).tolist() == [False, False, True]
 
 
 def test_roughness_that_did_not_change_is_not_called_changed(
@@ -43,9 +45,11 @@ def test_roughness_that_did_not_change_is_not_called_changed(
 ) -> None:
     """The specimen's 3 and 5 V squares keep their surface; 10 V adds a few hundredths of it."""
     for table in tables.values():
-        np.testing.assert_allclose(table["Sq after"] / table["Sq before"], 1, atol=0.04)
+        np.testing.assert_allclose(table["Sq_after_nm"] / table["Sq_before_nm"], 1, atol=0.04)
         np.testing.assert_allclose(
-            table["Sq change"], 100 * (table["Sq after"] / table["Sq before"] - 1), atol=1e-9
+            table["Sq_change_percent"],
+            100 * (table["Sq_after_nm"] / table["Sq_before_nm"] - 1),
+            atol=1e-9,
         )
 
 
@@ -69,9 +73,9 @@ def test_roughness_of_a_stretched_surface_grows_by_its_factor() -> None:
     current = image(np.ones(rough.shape), "nA")
     maps = probe.compare(current, current)
     row = probe.morphology_table(image(rough), image(stretched), STILL, maps, [AREA], 0).loc["a"]
-    assert row["Sq before"] == pytest.approx(rough[inside].std())
-    assert row["Sq change"] == pytest.approx(30)
-    assert row["Sq change low"] <= 30.01 and row["Sq change high"] >= 29.99
+    assert row["Sq_before_nm"] == pytest.approx(rough[inside].std())
+    assert row["Sq_change_percent"] == pytest.approx(30)
+    assert row["Sq_change_percent_low"] <= 30.01 and row["Sq_change_percent_high"] >= 29.99
     assert np.isnan(row["p"])  # a current that did not change follows nothing
 
 

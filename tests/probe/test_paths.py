@@ -26,21 +26,21 @@ def test_number_size_place_and_share_of_discs_are_those_drawn() -> None:
     table = paths.table
     assert len(table) == len(CENTRES)
     pixels = (discs() == CURRENT).sum() / len(CENTRES)
-    np.testing.assert_allclose(table["area"], pixels * PIXEL**2)
-    np.testing.assert_allclose(np.pi * (table["diameter"] / 2000) ** 2, table["area"])
-    np.testing.assert_allclose(table["diameter"], 2000 * (RADIUS + 0.5) * PIXEL, rtol=0.03)
-    places = sorted(zip(table["y"], table["x"], strict=True))
+    np.testing.assert_allclose(table["area_um2"], pixels * PIXEL**2)
+    np.testing.assert_allclose(np.pi * (table["diameter_nm"] / 2000) ** 2, table["area_um2"])
+    np.testing.assert_allclose(table["diameter_nm"], 2000 * (RADIUS + 0.5) * PIXEL, rtol=0.03)
+    places = sorted(zip(table["y_um"], table["x_um"], strict=True))
     np.testing.assert_allclose(places, (np.array(sorted(CENTRES)) + 0.5) * PIXEL)
-    np.testing.assert_allclose(table["current share"], CURRENT * pixels / discs().sum())
+    np.testing.assert_allclose(table["current_share"], CURRENT * pixels / discs().sum())
 
 
 def test_density_and_shares_are_those_drawn_within_their_intervals() -> None:
     found = probe.paths_table(probe.find_paths(image(discs(), "nA"), 5.0))
     inside = discs() == CURRENT
     true = {
-        "paths per um2": len(CENTRES) / (discs().size * PIXEL**2),
-        "share of the area / %": 100 * inside.mean(),
-        "share of the current / %": 100 * discs()[inside].sum() / discs().sum(),
+        "paths_per_um2": len(CENTRES) / (discs().size * PIXEL**2),
+        "area_share_percent": 100 * inside.mean(),
+        "current_share_percent": 100 * discs()[inside].sum() / discs().sum(),
     }
     for name, value in true.items():
         assert found.loc[name, "value"] == pytest.approx(value)
@@ -55,7 +55,7 @@ def test_density_interval_holds_that_of_a_poisson_process() -> None:
         number = rng.poisson(density * spots.size * PIXEL**2)
         spots[rng.integers(0, 250, number), rng.integers(0, 250, number)] = 1.0
         low, high = probe.paths_table(probe.find_paths(image(spots, "nA"), 0.5)).loc[
-            "paths per um2", ["low", "high"]
+            "paths_per_um2", ["low", "high"]
         ]
         # Spots that touch are one path: the density of places is a little lower.
         places = ndimage.label(spots, np.ones((3, 3)))[1] / number
@@ -69,7 +69,7 @@ def test_diagonal_neighbours_are_one_path_as_for_scipy() -> None:
     label, count = ndimage.label(mask, np.ones((3, 3)))
     assert len(paths.table) == count
     sizes = ndimage.sum_labels(mask, label, range(1, count + 1)) * PIXEL**2
-    np.testing.assert_allclose(sorted(paths.table["area"]), sorted(sizes))
+    np.testing.assert_allclose(sorted(paths.table["area_um2"]), sorted(sizes))
 
 
 def test_pixels_that_were_not_seen_do_not_count() -> None:
@@ -84,12 +84,13 @@ def test_pixels_that_were_not_seen_do_not_count() -> None:
     assert not paths.mask[:, 125:].any()
 
 
-def test_none_found_is_an_empty_table_and_no_claim() -> None:
+def test_none_found_is_none_with_a_poisson_bound() -> None:
     paths = probe.find_paths(image(discs(), "nA"), np.inf)
     assert len(paths.table) == 0 and not paths.mask.any()
-    found = probe.paths_table(paths)
-    assert found["value"].isna().all()
-    assert (found["high"] == np.inf).all()
+    (found,) = probe.paths_table(paths).itertuples()
+    assert (found.value, found.low) == (0, 0)
+    area = discs().size * PIXEL**2
+    assert found.high == pytest.approx(-np.log(0.05) / area, rel=0.01)  # P(0 events) = 5 %
 
 
 def test_threshold_is_a_multiple_of_the_conducting_films_median() -> None:

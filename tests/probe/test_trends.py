@@ -64,13 +64,14 @@ def test_wear_table_of_a_specimen_sees_no_wear_but_the_one_put_in() -> None:
     specimen = measured("lmo", 1)
     clear = probe.unstressed(specimen.areas, specimen.after, 0.08)
     table = probe.wear_table(specimen.maps, clear)
-    assert table.loc["before", "low"] < -1 < table.loc["before", "high"]
+    assert table.loc["before", "change_percent_low"] < -1
+    assert table.loc["before", "change_percent_high"] > -1
     worn = specimen.after.to_numpy() * np.exp(-0.2 * (np.arange(384)[:, None] / 384))
     maps = probe.compare(specimen.before, specimen.after.copy(data=worn))
     row = probe.wear_table(maps, clear).loc["after / before"]
     expected = 100 * np.expm1(-0.2)
-    assert row["low"] < expected + 1 and expected - 1 < row["high"]
-    assert row["change"] == pytest.approx(expected, abs=3)
+    assert row["change_percent_low"] < expected + 1 and expected - 1 < row["change_percent_high"]
+    assert row["change_percent"] == pytest.approx(expected, abs=3)
 
 
 def test_line_graph_holds_the_plateaus_put_in() -> None:
@@ -78,14 +79,15 @@ def test_line_graph_holds_the_plateaus_put_in() -> None:
     for name, seed in (("lmo", 0), ("lmo", 1), ("mno2", 0), ("mno2", 1)):
         specimen = measured(name, seed)
         graph = probe.line_graph(specimen.maps, specimen.areas, specimen.after, 0.08)
-        np.testing.assert_allclose(np.diff(graph["x"]), 0.3)
+        np.testing.assert_allclose(np.diff(graph["x_um"]), 0.3)
         for area, truth in zip(specimen.areas, specimen.truth.same_place.values, strict=True):
             near, far = area.left + 0.23, area.left + area.width - 0.23
-            points = graph[(graph["x"] > near) & (graph["x"] < far)]
+            points = graph[(graph["x_um"] > near) & (graph["x_um"] < far)]
             assert len(points) >= 3
-            np.testing.assert_allclose(1 + points["change"] / 100, truth, rtol=0.35)
+            np.testing.assert_allclose(1 + points["change_percent"] / 100, truth, rtol=0.35)
             hits += list(
-                (points["low"] <= 100 * (truth - 1)) & (100 * (truth - 1) <= points["high"])
+                (points["change_percent_low"] <= 100 * (truth - 1))
+                & (100 * (truth - 1) <= points["change_percent_high"])
             )
     assert sum(hits) >= stats.binom.ppf(0.001, len(hits), 0.9)
 
@@ -96,4 +98,4 @@ def test_line_graph_uses_only_lines_that_all_areas_share() -> None:
     maps = probe.compare(image(np.ones(after.shape), "nA"), image(after, "nA"))
     areas = [probe.Area("a", 0.2, 0.4, 0.6, 0.8), probe.Area("b", 1.6, 0.8, 0.6, 1.0)]
     graph = probe.line_graph(maps, areas, image(after), 0.0)
-    np.testing.assert_allclose(graph["change"], 200)
+    np.testing.assert_allclose(graph["change_percent"], 200)

@@ -23,7 +23,8 @@ CLIPPED_TOGETHER = 3  # so many pixels at exactly the extreme value are no coinc
 class Amplifier:
     """What a map says about the amplifier that recorded it; all in nA.
 
-    ``offset`` and ``noise`` are NaN where too few pixels carry no current to tell them.
+    ``offset`` and ``noise`` are NaN where too few pixels carry no current to tell them; then
+    ``offset_error`` is the smallest current that the map holds, since no offset can be larger.
     ``ceiling`` is the value at which the amplifier clips, infinite where nothing is clipped.
     """
 
@@ -32,6 +33,11 @@ class Amplifier:
     noise: float
     ceiling: float
     saturated: float  # share of the pixels
+
+    @property
+    def reach(self) -> float:
+        """The conduction (nA, without offset) from which on a pixel may have clipped."""
+        return self.ceiling - float(np.nan_to_num(abs(self.offset)))
 
 
 def amplifier(current: xr.DataArray) -> Amplifier:
@@ -55,7 +61,7 @@ def amplifier(current: xr.DataArray) -> Amplifier:
     offset, error, noise = _floor(sign * image)
     return Amplifier(
         offset=sign * offset,
-        offset_error=error,
+        offset_error=float(np.quantile(np.abs(values), 0.005)) if np.isnan(error) else error,
         noise=noise,
         ceiling=ceiling,
         saturated=float(np.mean(np.abs(values) >= ceiling)),

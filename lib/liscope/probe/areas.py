@@ -27,7 +27,9 @@ from liscope.probe.drift import pixel_size
 from liscope.statistics import Estimate, Mask, sum_ratio
 from liscope.units import to_units
 
-FOUND_SIDE = 0.3  # um, smallest side of an area that is looked for
+FOUND_SIDE = 0.5  # um, smallest side of an area that is looked for
+CHANGE_SIDE = 0.15  # um, side of the squares over which a map of the change is averaged
+MOST_LEFT_OUT = 10.0  # per cent of an area
 FOUND_SIGNIFICANCE = 6.0  # robust standard deviations of unstressed film
 
 
@@ -83,7 +85,7 @@ def named_areas(
 
 
 def change_map(before: xr.DataArray, after: xr.DataArray, noise: float) -> xr.DataArray:
-    """Return log2 of after / before, each averaged over squares of half the smallest area's side.
+    """Return log2 of after / before, each averaged over small squares.
 
     Parameters
     ----------
@@ -94,7 +96,7 @@ def change_map(before: xr.DataArray, after: xr.DataArray, noise: float) -> xr.Da
         floor is known.
     """
     # Odd: a square of an even number of pixels has no middle one, and would shift the map.
-    side = [1 + 2 * max(1, round(FOUND_SIDE / 4 / size)) for size in pixel_size(after)]
+    side = [1 + 2 * max(1, round(CHANGE_SIDE / 2 / size)) for size in pixel_size(after)]
     valid = np.isfinite(before.to_numpy()) & np.isfinite(after.to_numpy())
     share = ndimage.uniform_filter(valid.astype(float), side)
     floor = max(3 * float(np.nan_to_num(noise)) / np.sqrt(np.prod(side)), 1e-9)
@@ -117,7 +119,7 @@ def find_areas(change: xr.DataArray, names: Sequence[str] = ()) -> list[Area]:
     ``names`` where there are as many.
     """
     centre = float(change.median())
-    spread = 1.4826 * float(abs(change - centre).median())
+    spread = max(1.4826 * float(abs(change - centre).median()), 1e-9)
     doublings = np.nan_to_num(change.to_numpy() - centre)
     score = doublings / spread
     pixel = pixel_size(change)
@@ -274,7 +276,8 @@ def comparable(maps: Comparison, mask: Mask) -> Mask:
     clipped_later = mask & maps.clipped_after
     if not clipped_later.any():
         return mask & maps.usable
-    limit = maps.before[clipped_later].min()
+    # A low quantile: a single pixel at the edge of a grain, moved a little, must not decide.
+    limit = np.quantile(maps.before[clipped_later], 0.02)
     return np.asarray(mask & maps.usable & (maps.before < limit))
 
 
@@ -283,12 +286,18 @@ def change_table(
 ) -> pd.DataFrame:
     """Return one row an area: both changes in per cent with 95 % intervals, and cross-checks.
 
-    Column ``median`` compares typical pixels instead of sums: a sum is what a line graph shows and
-    is ruled by few strongly conducting places. ``left out`` is the share of pixels, in per cent,
-    that could not be compared.
+    Column ``median_percent`` compares typical pixels instead of sums: a sum is what a line graph
+    shows and is ruled by few strongly conducting places. ``left_out_percent`` is the share of the
+    pixels that could not be compared.
     """
     rows = {area.name: _change_row(maps, area, areas, image, margin) for area in areas}
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("area")
+
+
+def _columns(name: str, estimate: Estimate) -> dict[str, float]:
+    """Return value, low and high of a change as columns of a table, in per cent."""
+    names = (name, f"{name}_low", f"{name}_high")
+    return dict(zip(names, estimate.through(per_cent), strict=True))
 
 
 def _change_row(
@@ -296,17 +305,23 @@ def _change_row(
 ) -> dict[str, float]:
     row: dict[str, float] = {}
     for name, estimate in change(maps, area, areas, image, margin).items():
-        row[name], row[f"{name} low"], row[f"{name} high"] = estimate.through(per_cent)
+        row |= _columns(f"{name}_percent", estimate)
     inside = area.mask(image, margin)
     used = comparable(maps, inside)
     medians = np.median(maps.after[used]) / np.median(maps.before[used]) if used.any() else np.nan
-    row["median"] = 100 * (medians - 1)
-    row["left out"] = 100 * (1 - used.sum() / max(1, inside.sum()))
+    row["median_percent"] = 100 * (medians - 1)
+    row["left_out_percent"] = 100 * (1 - used.sum() / max(1, inside.sum()))
     return row
 
 
-def verdict(low: float, high: float) -> str:
-    """Return what an interval of a change allows to say: higher, lower, or cannot tell."""
+def verdict(low: float, high: float, left_out: float) -> str:
+    """Return what an interval of a change allows to say: higher, lower, or cannot tell.
+
+    Where more than 10 % of an area was ``left_out``, mostly because it clipped, what is left does
+    not stand for the whole, and no interval knows of it.
+    """
+    if left_out > MOST_LEFT_OUT:
+        return "cannot tell"
     if low > 0:
         return "higher"
     return "lower" if high < 0 else "cannot tell"

@@ -19,6 +19,7 @@ from liscope.history import noted
 from liscope.units import to_units
 
 STRIPS = 8
+FEWEST_STRIPS = 3
 UPSAMPLE = 20  # 1/20 pixel
 LOST = 3.0  # residual, in pixels, beyond which the strips do not agree on a place
 
@@ -27,7 +28,8 @@ LOST = 3.0  # residual, in pixels, beyond which the strips do not agree on a pla
 class Drift:
     """Where the moving map's places lie in the fixed one: ``fixed = moving - shift - rate * t``.
 
-    ``shift`` and ``rate`` are (y, x) in pixels, ``t`` runs from -0.5 to 0.5 along the slow axis;
+    ``shift`` and ``rate`` are (y, x) in pixels, ``t`` runs from -0.5 to 0.5 along the slow axis
+    of the fixed map;
     ``strips`` holds (strip, 2) measured shifts and ``residual`` their root mean square distance
     from the fitted line, in pixels.
     """
@@ -49,12 +51,17 @@ def find_drift(fixed: xr.DataArray, moving: xr.DataArray) -> Drift:
     Raises
     ------
     DataError
-        If the maps differ in shape or pixel size.
+        If the maps differ in shape or pixel size, or one is flat or mostly empty.
     """
     check_same_grid(fixed, moving)
-    a, b = (_edges_softened(image.to_numpy()) for image in (fixed, moving))
+    a, b = (_centred(image.to_numpy()) for image in (fixed, moving))
+    if not (a.std() > 0 and b.std() > 0):
+        raise DataError("the maps cannot be matched: one of them is flat")
     coarse = _shift(a, b)
-    rows = np.array_split(np.arange(a.shape[0]), STRIPS)
+    strips_of_rows = np.array_split(np.arange(a.shape[0]), STRIPS)
+    rows = [part for part in strips_of_rows if _scanned(fixed, part) and _scanned(moving, part)]
+    if len(rows) < FEWEST_STRIPS:
+        raise DataError("the maps cannot be matched: too few scan lines hold values in both")
     centres = np.array([part.mean() / a.shape[0] - 0.5 for part in rows])
     strips = np.array([coarse + _strip_shift(a, b, part, coarse) for part in rows])
     line, residual = _robust_line(centres, strips)
@@ -62,8 +69,12 @@ def find_drift(fixed: xr.DataArray, moving: xr.DataArray) -> Drift:
     return Drift(shift, rate, strips, centres, residual)
 
 
-def _edges_softened(image: NDArray[np.float64]) -> NDArray[np.float64]:
+def _centred(image: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.nan_to_num(image - np.nanmean(image))
+
+
+def _scanned(image: xr.DataArray, rows: NDArray[np.intp]) -> bool:
+    return bool(np.isfinite(image.to_numpy()[rows]).mean() > 0.9)
 
 
 def _shift(fixed: NDArray[np.float64], moving: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -50,8 +50,8 @@ def morphology_table(
 
     Returns
     -------
-    One row an area: ``height`` (nm; mean change against unstressed film on the same lines), ``Sq``
-    before and after (nm, root mean square, ISO 25178) and its change in per cent, each with a 95 %
+    One row an area: ``height_nm`` (mean change against unstressed film on the same lines), ``Sq``
+    before and after (root mean square, ISO 25178) and its change, each with a 95 %
     interval, and Spearman's ``correlation`` of local current change and local height change with
     its toroidal-shift ``p``.
     """
@@ -67,11 +67,19 @@ def _surfaces(before: xr.DataArray, after: xr.DataArray, drift: Drift, clear: Ma
     kept = onto(first, drift, order=0).to_numpy()
     seen = np.isfinite(change) & np.isfinite(kept)
     # What is left of the steps between lines belongs to neither surface.
-    steps = [
-        np.median(line[use]) if use.any() else 0.0
-        for line, use in zip(change, clear & seen, strict=True)
-    ]
-    return _Surfaces(kept, second.to_numpy(), change - np.array(steps)[:, None], seen)
+    use = clear & seen
+    after_kept = second.to_numpy() - _steps(second.to_numpy() - kept, use)
+    return _Surfaces(kept, after_kept, change - _steps(change, use), seen)
+
+
+def _steps(difference: Image, use: Mask) -> Image:
+    """Return the median (y, 1) of each line over the pixels in ``use``; 0 where there are none."""
+    return np.array(
+        [
+            [np.median(line[mask]) if mask.any() else 0.0]
+            for line, mask in zip(difference, use, strict=True)
+        ]
+    )
 
 
 def _row(
@@ -91,14 +99,14 @@ def _row(
     change, change_low, change_high = rough.through(lambda x: 100 * float(np.expm1(x / 2)))
     correlation, p = _current_follows_height(surfaces.change, maps, inside)
     return {
-        "height": shift.value,
-        "height low": low,
-        "height high": high,
-        "Sq before": float(np.std(surfaces.before[inside])),
-        "Sq after": float(np.std(surfaces.after[inside])),
-        "Sq change": change,
-        "Sq change low": change_low,
-        "Sq change high": change_high,
+        "height_nm": shift.value,
+        "height_nm_low": low,
+        "height_nm_high": high,
+        "Sq_before_nm": float(np.std(surfaces.before[inside])),
+        "Sq_after_nm": float(np.std(surfaces.after[inside])),
+        "Sq_change_percent": change,
+        "Sq_change_percent_low": change_low,
+        "Sq_change_percent_high": change_high,
         "correlation": correlation,
         "p": p,
     }
@@ -118,7 +126,8 @@ def _current_follows_height(change: Image, maps: Comparison, inside: Mask) -> tu
         ndimage.uniform_filter(image[box], SMOOTH)
         for image in (maps.before, maps.after, np.nan_to_num(change))
     )
-    expected = before * after.sum() / before.sum()
+    total = before.sum()
+    expected = before * after.sum() / total if total > 0 else before
     # Relative to the sum of both, since a ratio has no value where nothing flowed before.
     size = np.abs(after) + np.abs(expected)
     current = np.divide(after - expected, size, out=np.zeros_like(size), where=size > 0)

@@ -21,8 +21,8 @@ CONDUCTING = 5.0  # noise standard deviations above zero from which a pixel is c
 class Paths:
     """The conductive paths of a map.
 
-    ``table`` has one row a path: x, y (um), area (um2), diameter (nm; of the circle of equal area)
-    and share of the map's current. Density and shares are estimates of their logarithm.
+    ``table`` has one row a path: place, area, diameter (of the circle of equal area) and share of
+    the map's current. Density and shares are estimates of their logarithm.
     """
 
     threshold: float  # nA
@@ -31,6 +31,7 @@ class Paths:
     per_area: Estimate  # 1/um2
     area_share: Estimate
     current_share: Estimate
+    seen_area: float  # um2
 
 
 def path_threshold(conduction: xr.DataArray, noise: float, factor: float) -> float:
@@ -66,6 +67,7 @@ def find_paths(conduction: xr.DataArray, threshold: float) -> Paths:
         per_area=sum_ratio(centres, pixels * height * width, seen),
         area_share=sum_ratio(mask.astype(float), pixels, seen),
         current_share=sum_ratio(np.where(mask, values, 0.0), np.where(seen, values, 0.0), seen),
+        seen_area=float(seen.sum() * height * width),
     )
 
 
@@ -76,11 +78,11 @@ def _table(mask: Mask, values: Image, image: xr.DataArray, pixel_area: float) ->
     centre = np.array([region.centroid for region in regions]).reshape(-1, 2).round().astype(int)
     return pd.DataFrame(
         {
-            "x": image["x"].to_numpy()[centre[:, 1]],
-            "y": image["y"].to_numpy()[centre[:, 0]],
-            "area": area,
-            "diameter": 2000 * np.sqrt(area / np.pi),
-            "current share": current / values.sum(),
+            "x_um": image["x"].to_numpy()[centre[:, 1]],
+            "y_um": image["y"].to_numpy()[centre[:, 0]],
+            "area_um2": area,
+            "diameter_nm": 2000 * np.sqrt(area / np.pi),
+            "current_share": current / values.sum(),
             "row": centre[:, 0],
             "column": centre[:, 1],
         }
@@ -89,11 +91,15 @@ def _table(mask: Mask, values: Image, image: xr.DataArray, pixel_area: float) ->
 
 def paths_table(paths: Paths) -> pd.DataFrame:
     """Return number per area, shares and median diameter of the paths, with 95 % intervals."""
+    if paths.table.empty:
+        # No event in an area: by Poisson's law less than three are expected there (95 %).
+        none = {"paths_per_um2": (0.0, 0.0, 3 / paths.seen_area)}
+        return pd.DataFrame.from_dict(none, orient="index", columns=["value", "low", "high"])
     rows = {
-        "paths per um2": paths.per_area.through(np.exp),
-        "share of the area / %": paths.area_share.through(_exp_per_cent),
-        "share of the current / %": paths.current_share.through(_exp_per_cent),
-        "median diameter / nm": median_interval(paths.table["diameter"].to_numpy()),
+        "paths_per_um2": paths.per_area.through(np.exp),
+        "area_share_percent": paths.area_share.through(_exp_per_cent),
+        "current_share_percent": paths.current_share.through(_exp_per_cent),
+        "median_diameter_nm": median_interval(paths.table["diameter_nm"].to_numpy()),
     }
     return pd.DataFrame.from_dict(rows, orient="index", columns=["value", "low", "high"])
 

@@ -13,6 +13,7 @@ from liscope.probe.areas import Area, Comparison, comparable, per_cent
 from liscope.statistics import FEWEST_BLOCKS, Estimate, Image, Mask, correlation_length, sum_ratio
 from liscope.units import to_units
 
+CHANGE = ["change_percent", "change_percent_low", "change_percent_high"]
 STEP = 0.3  # um, width of a point of the line graph
 
 
@@ -21,13 +22,15 @@ def line_graph(
 ) -> pd.DataFrame:
     """Return the change of the current along the fast axis, over the lines that all areas share.
 
+    Areas that lie on different lines share none; then every line that crosses an area counts.
+
     Returns
     -------
-    ``x`` (um) and ``change``, ``low``, ``high`` (per cent, 95 %), a point each 0.3 um.
+    ``x_um`` and the change with its 95 % interval, a point each 0.3 um.
     """
-    lines = np.full(image.shape, True)
-    for area in areas:
-        lines = lines & np.asarray(area.mask(image, margin).any(1))[:, None]
+    rows = [np.asarray(area.mask(image, margin).any(1)) for area in areas]
+    shared = np.logical_and.reduce(rows)
+    lines = (shared if shared.any() else np.logical_or.reduce(rows))[:, None]
     x = to_units(image["x"], "um").to_numpy()
     edges = np.arange(x[0], x[-1], STEP)
     points = []
@@ -35,7 +38,7 @@ def line_graph(
         band = lines & ((x >= start) & (x < start + STEP))[None, :]
         change = sum_ratio(maps.after, maps.before, comparable(maps, band)).through(per_cent)
         points.append((start + STEP / 2, *change))
-    return pd.DataFrame(points, columns=["x", "change", "low", "high"])
+    return pd.DataFrame(points, columns=["x_um", *CHANGE])
 
 
 def wear_table(maps: Comparison, clear: Mask) -> pd.DataFrame:
@@ -50,7 +53,7 @@ def wear_table(maps: Comparison, clear: Mask) -> pd.DataFrame:
         "after / before": wear(maps.after, clear & maps.usable, maps.before),
     }
     table = {name: estimate.through(per_cent) for name, estimate in rows.items()}
-    return pd.DataFrame.from_dict(table, orient="index", columns=["change", "low", "high"])
+    return pd.DataFrame.from_dict(table, orient="index", columns=CHANGE)
 
 
 def wear(after: Image, mask: Mask, before: Image | None = None) -> Estimate:
