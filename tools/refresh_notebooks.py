@@ -3,11 +3,13 @@
 Usage: python tools/refresh_notebooks.py [NAME ...]
 
 A committed notebook carries its outputs, so that it reads well on a code host; nbval holds it to
-the tables in them. Run this after a change that moves a number, and look at what changed.
+the tables in them. Run this after a change that moves a number, and look at what changed. The
+figure of a cell tagged ``readme`` goes to docs/, where README.md shows it.
 """
 
 from __future__ import annotations
 
+import base64
 import sys
 from pathlib import Path
 
@@ -25,6 +27,9 @@ def refresh(path: Path) -> None:
         cell.metadata.pop("execution", None)
         for output in cell.get("outputs", []):
             output.get("metadata", {}).clear()
+            if "readme" in cell.metadata.get("tags", []) and "image/png" in output.get("data", {}):
+                picture = base64.b64decode(output["data"]["image/png"])
+                (ROOT / "docs" / f"{path.stem}.png").write_bytes(picture)
     notebook.metadata = {
         "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
         "language_info": {"name": "python"},

@@ -72,7 +72,11 @@ def _small(png: bytes) -> bytes:
 
     buffer = io.BytesIO()
     image = Image.open(io.BytesIO(png)).convert("RGB")
-    image.quantize(256, dither=Image.Dither.NONE).save(buffer, "PNG", optimize=True)
+    # Maximum coverage keeps rare colours, which a median cut would merge into other hues.
+    palette = image.quantize(
+        256, method=Image.Quantize.MAXCOVERAGE, kmeans=3, dither=Image.Dither.NONE
+    )
+    palette.save(buffer, "PNG", optimize=True)
     return buffer.getvalue()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +16,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "workflow"))
 
 import toy_project
 
+ROOT = Path(__file__).parents[2]
 ARGUMENTS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -54,6 +56,37 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
     process = toy_project.command(root, "run", "--all")
     assert process.returncode == 0, process.stderr
     return root / "results"
+
+
+@pytest.fixture(scope="session")
+def real_results(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The results of the first workflow of this project, run in a copy of it."""
+    root = tmp_path_factory.mktemp("project")
+    for name in ("notebooks", "params"):
+        shutil.copytree(ROOT / name, root / name)
+    command = [sys.executable, "-m", "liscope", "run", "tip_stress_maps"]
+    done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return root / "results"
+
+
+def test_the_pages_of_a_real_workflow_open_offline(browser: Browser, real_results: Path) -> None:
+    (folder,) = (real_results / "tip_stress_maps").glob("lmo-*")
+    for page_file, equations in ((folder / "index.html", 5), (real_results / "index.html", 0)):
+        page = browser.new_page(viewport={"width": 1100, "height": 900})
+        seen: list[str] = []
+        page.on("request", lambda request, seen=seen: seen.append(request.url))
+        page.on("console", lambda message, seen=seen: seen.append(message.text))
+        page.on("pageerror", lambda error, seen=seen: seen.append(str(error)))
+        page.goto(page_file.as_uri())
+        assert [entry for entry in seen if not entry.startswith(("file:", "data:"))] == []
+        widths = page.eval_on_selector_all("img", "all => all.map(one => one.naturalWidth)")
+        assert widths and all(width > 100 for width in widths)
+        heights = page.eval_on_selector_all(
+            "math", "all => all.map(one => one.getBoundingClientRect().height)"
+        )
+        assert len(heights) >= equations and all(height > 5 for height in heights)
+        page.close()
 
 
 @pytest.fixture(params=["light", "dark"])
