@@ -112,7 +112,7 @@ def test_status_of_failed_refused_and_missing_data(ran: Project) -> None:
     assert state == "refused" and why.startswith("bias (first.yaml, line 2): got 20")
     (root / "params/toy/first.yaml").write_text("sample: first\n")
     (root / "scan.bin").unlink()
-    assert one(ran) == ("refused", "scan: no data 'scan'")
+    assert one(ran) == ("missing", "scan: no data 'scan'")
 
 
 def test_the_record_names_inputs(ran: Project) -> None:

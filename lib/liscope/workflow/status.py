@@ -36,9 +36,12 @@ def status(project: Project) -> Iterator[Status]:
 def _state(project: Project, workflow: Workflow, file: Path) -> tuple[str, str]:
     try:
         parameters = load_parameters(workflow.model, file, [])
-        parts = components(project, workflow, parameters, download=False)
     except LiscopeError as error:
         return "refused", str(error).partition("\n")[0]
+    try:
+        parts = components(project, workflow, parameters, download=False)
+    except LiscopeError as error:  # data that goes in is not there
+        return "missing", str(error).partition("\n")[0]
     results, sample = project.results(workflow.name), file.stem
     name = name_of(sample, parts.key)
     if (results / name / RECORD).is_file():
