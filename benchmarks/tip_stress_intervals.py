@@ -118,7 +118,7 @@ def _one_seed(job: tuple[str, int]) -> pd.DataFrame:
 
 
 def _all(jobs: list[tuple[str, int]]) -> Iterator[pd.DataFrame]:
-    with multiprocessing.Pool(len(os.sched_getaffinity(0))) as pool:
+    with multiprocessing.Pool(os.cpu_count()) as pool:
         yield from tqdm(pool.imap(_one_seed, jobs, chunksize=4), total=len(jobs), unit="seed")
 
 

@@ -24,12 +24,13 @@ from ruamel.yaml.error import YAMLError
 
 from liscope import specimens
 from liscope.errors import ReaderError
+from liscope.places import find_root
 from liscope.readers import read_scan
 
 
 def project_root() -> Path:
-    """Return the checkout that this package was installed from."""
-    return Path(__file__).parents[2]
+    """Return the project around the current folder, or the checkout of this package."""
+    return find_root() or Path(__file__).resolve().parents[2]
 
 
 def locate(name: str, download: bool = True) -> Path | None:
@@ -47,7 +48,11 @@ def locate(name: str, download: bool = True) -> Path | None:
     if kind == "real":
         return fetch(rest, download)
     path = project_root() / name
-    if not path.is_file():
+    try:
+        there = path.is_file()
+    except (OSError, ValueError):  # a name that no file can have
+        there = False
+    if not there:
         raise ReaderError(f"no file '{name}'; give its path, 'real:...' or 'specimen:...'")
     return path
 
@@ -101,7 +106,7 @@ def registry(path: Path | None = None) -> dict[str, dict[str, Any]]:
     ReaderError
         If ``data/registry.yaml`` is missing or no YAML.
     """
-    path = path or project_root() / "data" / "registry.yaml"
+    path = path or Path(__file__).resolve().parents[2] / "data" / "registry.yaml"
     try:
         return dict(YAML(typ="safe").load(path.read_text(encoding="utf-8")))
     except (OSError, YAMLError, TypeError, ValueError) as error:

@@ -164,12 +164,7 @@ def _outline(axis: Axes, area: Area) -> None:
 
 def as_dataset(panels: Mapping[str, xr.DataArray]) -> xr.Dataset:
     """Return images (y, x) of one grid as one Dataset, each under a plain name."""
-    named = {re.sub(r"\W+", "_", title): image.drop_attrs() for title, image in panels.items()}
-    units = {re.sub(r"\W+", "_", title): image.attrs["units"] for title, image in panels.items()}
-    dataset = xr.Dataset(named)
-    for name, unit in units.items():
-        dataset[name].attrs["units"] = unit
-    return dataset
+    return xr.Dataset({re.sub(r"\W+", "_", title): image for title, image in panels.items()})
 
 
 def drift_figure(drift: Drift, pixel: tuple[float, float]) -> Figure:

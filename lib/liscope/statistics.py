@@ -18,7 +18,7 @@ Image = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 
 LEVEL = 0.95
-BLOCK = 3.5  # block side in correlation lengths
+BLOCK = 3.0  # block side in correlation lengths
 FEWEST_BLOCKS = 5  # below this an interval would rest on too few samples
 
 

@@ -22,7 +22,7 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.syspath_prepend(str(folder / "model"))
     monkeypatch.setenv("PYTHONPATH", str(folder / "model"))
     monkeypatch.delitem(sys.modules, "toy_model", raising=False)
-    # Keys are made of a copy of the library: somebody may work on it while the tests run.
+    # Keys are made of a copy of the library, so that a test can change one of its files.
     copy = shutil.copytree(Path(liscope.__file__).parent, tmp_path / "library/lib/liscope")
     monkeypatch.setattr(liscope, "__file__", str(copy / "__init__.py"))
     return folder

@@ -49,10 +49,16 @@ class TipStressMaps(Parameters):
     ] = Field(5.0, gt=1, le=1000)
 
     @model_validator(mode="after")
-    def _one_name_an_area(self) -> Self:
+    def _areas_fit_together(self) -> Self:
         if self.areas is not None and len(self.areas) != len(self.area_names):
             raise ValueError(
                 f"areas: got {len(self.areas)} rectangles for {len(self.area_names)} area_names"
+            )
+        sides = [side for area in self.areas or [] for side in area[2:]]
+        if sides and 2 * self.margin >= min(sides):
+            raise ValueError(
+                f"margin: got {self.margin:g} um; right is less than {min(sides) / 2:g}, "
+                "or nothing is left of an area"
             )
         if len(self.quoted) > len(self.area_names):
             raise ValueError(

@@ -286,6 +286,11 @@ def change_table(
 ) -> pd.DataFrame:
     """Return one row an area: both changes in per cent with 95 % intervals, and cross-checks.
 
+    Raises
+    ------
+    DataError
+        If the margin leaves nothing of an area.
+
     Column ``median_percent`` compares typical pixels instead of sums: a sum is what a line graph
     shows and is ruled by few strongly conducting places. ``left_out_percent`` is the share of the
     pixels that could not be compared.
@@ -307,6 +312,8 @@ def _change_row(
     for name, estimate in change(maps, area, areas, image, margin).items():
         row |= _columns(f"{name}_percent", estimate)
     inside = area.mask(image, margin)
+    if not inside.any():
+        raise DataError(f"a margin of {margin:g} um leaves nothing of area '{area.name}'")
     used = comparable(maps, inside)
     medians = np.median(maps.after[used]) / np.median(maps.before[used]) if used.any() else np.nan
     row["median_percent"] = 100 * (medians - 1)

@@ -41,16 +41,21 @@ def line_graph(
     return pd.DataFrame(points, columns=["x_um", *CHANGE])
 
 
-def wear_table(maps: Comparison, clear: Mask) -> pd.DataFrame:
+def wear_table(maps: Comparison, clear: Mask, slow_axis: str = "down") -> pd.DataFrame:
     """Return the change of the current from first to last line, in per cent with 95 % intervals.
+
+    The first line of a scan whose ``slow_axis`` is "up" is the lowest; where the file does not say
+    ("unknown"), the uppermost is taken for it.
 
     ``before`` and ``after`` are the two maps by themselves, in which the film's own unevenness
     hides much; in their ratio it drops out, and with it a wear that is the same in both.
     """
+    turn = slice(None, None, -1 if slow_axis == "up" else 1)
+    before, after, mask = maps.before[turn], maps.after[turn], (clear & maps.usable)[turn]
     rows = {
-        "before": wear(maps.before, clear & maps.usable),
-        "after": wear(maps.after, clear & maps.usable),
-        "after / before": wear(maps.after, clear & maps.usable, maps.before),
+        "before": wear(before, mask),
+        "after": wear(after, mask),
+        "after / before": wear(after, mask, before),
     }
     table = {name: estimate.through(per_cent) for name, estimate in rows.items()}
     return pd.DataFrame.from_dict(table, orient="index", columns=CHANGE)

@@ -8,8 +8,9 @@ name is that of the specimen, with a seed behind it where it is not the first on
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
-from functools import lru_cache
+from functools import lru_cache, partial
 
 import xarray as xr
 
@@ -17,9 +18,12 @@ from liscope.errors import ReaderError
 from liscope.specimens import tip_stress
 
 SPECIMENS: Mapping[str, Callable[[int], xr.DataTree]] = {
-    "lmo": lambda seed: tip_stress.simulate("lmo", seed),
-    "mno2": lambda seed: tip_stress.simulate("mno2", seed),
+    film: partial(tip_stress.simulate, film) for film in tip_stress.FILMS
 }
+MEASUREMENTS = {film: ("pristine", "stressed") for film in tip_stress.FILMS}
+
+
+_SEED = re.compile(r"[0-9]{1,9}")
 
 
 def check(name: str) -> tuple[str, int, str]:
@@ -34,8 +38,11 @@ def check(name: str) -> tuple[str, int, str]:
     specimen, mark, seed = whole.partition("#")
     if specimen not in SPECIMENS:
         raise ReaderError(f"no specimen '{specimen}'; there are {', '.join(SPECIMENS)}")
-    if not measurement or measurement == "truth" or (mark and not seed.isdecimal()):
+    if not measurement or measurement == "truth" or (mark and not _SEED.fullmatch(seed)):
         raise ReaderError(f"'{name}' is no measurement of a specimen, such as 'lmo#7/stressed'")
+    if measurement not in MEASUREMENTS[specimen]:
+        there = ", ".join(MEASUREMENTS[specimen])
+        raise ReaderError(f"specimen '{specimen}' has no '{measurement}'; it has {there}")
     return specimen, int(seed or 0), measurement
 
 
@@ -48,11 +55,7 @@ def measurement(name: str) -> xr.Dataset:
         If there is no such specimen or measurement.
     """
     specimen, seed, node = check(name)
-    tree = open_specimen(specimen, seed)
-    if node not in tree.children:
-        there = ", ".join(child for child in tree.children if child != "truth")
-        raise ReaderError(f"specimen '{specimen}' has no '{node}'; it has {there}")
-    return tree[node].to_dataset()
+    return open_specimen(specimen, seed)[node].to_dataset()
 
 
 def truth(name: str) -> xr.Dataset:

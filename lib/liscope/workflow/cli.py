@@ -110,7 +110,7 @@ def _all_jobs(project: Project) -> list[_Job]:
             if needs_files(parameters):
                 click.echo(f"{workflow.name} {file.stem}: left out, it needs real data")
             else:
-                jobs.append(_Job(workflow, parameters, file.stem))
+                jobs.append(_Job(workflow, parameters, parameters.sample))
     return jobs
 
 

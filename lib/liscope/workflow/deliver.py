@@ -142,7 +142,9 @@ def _plain(name: object, value: Any) -> float | int | str | bool | None:
         value = value.item()  # a number of numpy or of an array of one value
     if isinstance(value, float) and not math.isfinite(value):
         return None
-    if value is None or isinstance(value, bool | int | float | str):
+    if isinstance(value, float):
+        return float(f"{value:.10g}")  # as in the tables: the last digits differ between processors
+    if value is None or isinstance(value, bool | int | str):
         return value
     raise RunError(f"summary {short(name)} is {short(value)}: use a number, text, bool or None")
 

@@ -82,7 +82,7 @@ def publish(folder: Path, name: str, *, replace: bool = False) -> Path:
     with _guard(results):
         _clear_old(results)
         (folder / _LOCK).unlink(missing_ok=True)
-        if replace and final.exists():
+        if final.exists() and (replace or not (final / "record.json").is_file()):
             final.rename(results / f"{_OLD}{name}")
         if not final.exists():
             folder.rename(final)
@@ -127,7 +127,7 @@ def _sync(folder: Path) -> None:
     """Wait until everything below ``folder`` is on the disk."""
     for path in folder.rglob("*"):
         if path.is_file():
-            with path.open("rb") as stream:
+            with path.open("r+b") as stream:
                 os.fsync(stream.fileno())
         elif path.is_dir():
             _sync_folder(path)
@@ -135,6 +135,8 @@ def _sync(folder: Path) -> None:
 
 
 def _sync_folder(folder: Path) -> None:
+    if os.name != "posix":
+        return  # elsewhere a folder cannot be opened
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)

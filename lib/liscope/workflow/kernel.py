@@ -124,6 +124,7 @@ def _manager(folder: Path, scratch: Path) -> Any:
         "LISCOPE_RUN": str(folder),
         "IPYTHONDIR": str(scratch / "ipython"),  # no start-up files, no shared history
         "PYTHONHASHSEED": "0",
+        "MATPLOTLIBRC": os.devnull,  # figures look alike whoever makes them
     }
 
     class RunKernelManager(AsyncKernelManager):
@@ -133,8 +134,13 @@ def _manager(folder: Path, scratch: Path) -> Any:
             if short:
                 self.transport = "ipc"
 
+        def format_kernel_cmd(self, extra_arguments: list[str] | None = None) -> list[str]:
+            """Return the command of this Python, whatever kernels are installed elsewhere."""
+            return [sys.executable, "-m", "ipykernel_launcher", "-f", self.connection_file]
+
         async def _async_pre_start_kernel(self, **options: Any) -> Any:
             options["env"] = {**os.environ, **environment}
+            options["env"].pop("PYTHONSTARTUP", None)
             options["stderr"] = DEVNULL  # what a notebook says is in the notebook
             return await super()._async_pre_start_kernel(**options)
 

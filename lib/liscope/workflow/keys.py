@@ -111,7 +111,11 @@ def _changed(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
 
 def _library() -> dict[str, str]:
     package = Path(liscope.__file__).resolve().parent
-    return {str(path.relative_to(package)): sha256(path) for path in sorted(package.rglob("*.py"))}
+    return {
+        path.relative_to(package).as_posix(): sha256(path)
+        for path in sorted(package.rglob("*"))
+        if path.suffix in (".py", ".j2", ".css", ".json")
+    }
 
 
 def _input(field: str, name: str, download: bool) -> dict[str, Any]:

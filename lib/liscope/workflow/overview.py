@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import tempfile
+from contextlib import suppress
 from itertools import groupby
 from pathlib import Path
 from typing import Any
 
+from liscope.errors import RunError
 from liscope.workflow.deliver import SUMMARY
 from liscope.workflow.pages import POLICY, TEMPLATES, THUMBNAIL, image, read_json, shown, style
 from liscope.workflow.project import Project
@@ -33,10 +35,11 @@ def write_overview(project: Project) -> Path:
 def _runs(results: Path) -> list[dict[str, Any]]:
     """Return what a card shows of every finished run, by workflow and sample, newest first."""
     folders = [path.parent for path in results.glob(f"*/[!.]*/{RECORD}")]
-    runs: list[dict[str, Any]] = [
-        {"record": read_record(folder), "folder": folder, "link": _link(results, folder)}
-        for folder in folders
-    ]
+    runs: list[dict[str, Any]] = []
+    for folder in folders:
+        with suppress(RunError):  # a damaged record: `liscope status` names it
+            record = read_record(folder)
+            runs.append({"record": record, "folder": folder, "link": _link(results, folder)})
     runs.sort(key=lambda run: str(run["record"]["ended"]), reverse=True)
     return sorted(runs, key=_sample)
 

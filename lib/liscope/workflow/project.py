@@ -10,8 +10,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import liscope
 from liscope.errors import ParameterError, RunError
+from liscope.places import find_root
 from liscope.workflow.parameters import Parameters, short
 
 
@@ -81,10 +81,8 @@ class Project:
         RunError
             If there is neither.
         """
-        here = Path.cwd()
-        for folder in (here, *here.parents, Path(liscope.__file__).resolve().parents[2]):
-            if (folder / "notebooks").is_dir() and (folder / "params").is_dir():
-                return cls(folder)
+        if root := find_root():
+            return cls(root)
         raise RunError("no project here: change to a folder that holds notebooks/ and params/")
 
     def workflows(self) -> list[Workflow]:

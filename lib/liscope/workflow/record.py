@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import liscope
+from liscope.errors import RunError
 from liscope.workflow.deliver import KERNEL_NOTE
 from liscope.workflow.keys import Components, sha256
 from liscope.workflow.project import Workflow
@@ -28,7 +29,10 @@ def now() -> datetime:
 def make_record(
     workflow: Workflow, sample: str, parts: Components, folder: Path, started: datetime
 ) -> dict[str, Any]:
-    """Return the record of a run, all but its outputs; it names no machine, user or path."""
+    """Return the record of a run, all but its outputs.
+
+    It names no machine, no user, and no path but those that the parameters name.
+    """
     ended = now()
     note = json.loads((folder / KERNEL_NOTE).read_text(encoding="utf-8"))
     return {
@@ -62,9 +66,33 @@ def write_record(folder: Path, record: dict[str, Any]) -> None:
 
 
 def read_record(folder: Path) -> dict[str, Any]:
-    """Return the record of a finished run."""
-    record: dict[str, Any] = json.loads((folder / RECORD).read_text(encoding="utf-8"))
-    return record
+    """Return the record of a finished run.
+
+    Raises
+    ------
+    RunError
+        If it is damaged, or the folder has just been removed.
+    """
+    try:
+        record: dict[str, Any] = json.loads((folder / RECORD).read_text(encoding="utf-8"))
+        if record["components"] and record["outputs"] and record["ended"]:
+            return record
+    except (OSError, ValueError, KeyError, TypeError):
+        pass
+    raise RunError(f"the record in {folder.name} is damaged: remove the folder, run again")
+
+
+def altered(folder: Path) -> str:
+    """Return the name of a file that is not what the run in ``folder`` wrote; else nothing."""
+    try:
+        outputs = read_record(folder)["outputs"]
+    except RunError:
+        return RECORD
+    for name, entry in outputs.items():
+        path = folder / name
+        if not path.is_file() or sha256(path) != entry["sha256"]:
+            return str(name)
+    return ""
 
 
 @lru_cache(maxsize=1)

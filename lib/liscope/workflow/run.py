@@ -6,7 +6,7 @@ import json
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from threading import Event, Thread
 
@@ -14,10 +14,10 @@ from liscope.errors import RunError
 from liscope.progress import FILE as PROGRESS
 from liscope.workflow.deliver import KERNEL_NOTE
 from liscope.workflow.folders import name_of, publish, running_folder, scratch_of
-from liscope.workflow.keys import Components, components
+from liscope.workflow.keys import Components, components, differences
 from liscope.workflow.parameters import Parameters
 from liscope.workflow.project import Project, Workflow
-from liscope.workflow.record import RECORD, make_record, now, write_record
+from liscope.workflow.record import RECORD, altered, make_record, now, write_record
 
 
 @dataclass(frozen=True)
@@ -59,12 +59,15 @@ def run(
     parts = components(project, workflow, parameters)
     name = name_of(sample, parts.key)
     results = project.results(workflow.name)
-    if (results / name / RECORD).is_file() and not force:
+    done = (results / name / RECORD).is_file()
+    if done and not force and not altered(results / name):
         return RunResult(results / name, parts.key, fresh=True)
     bars = sys.stderr.isatty() if progress is None else progress
     with running_folder(results, name) as folder:
         _fill(project, workflow, parts, sample, folder, f"{workflow.name} {sample}" * bars)
-        final = publish(folder, name, replace=force)
+        if changed := list(differences(asdict(parts), components(project, workflow, parameters))):
+            raise RunError(f"{workflow.name} {sample}: {'; '.join(changed)} during the run; repeat")
+        final = publish(folder, name, replace=done)
     failed_notebook(results, name).unlink(missing_ok=True)
     return RunResult(final, parts.key, fresh=False)
 
