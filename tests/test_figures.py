@@ -139,7 +139,8 @@ def test_same_figure_is_shown_as_the_same_bytes(
 def test_panels_become_one_dataset_with_units(panels: dict[str, xr.DataArray]) -> None:
     dataset = figures.as_dataset(panels)
     assert set(dataset) == {"height", "current_before", "current_after", "change"}
-    assert dataset["current_before"].attrs == {"units": "nA"}
+    assert dataset["current_before"].attrs["units"] == "nA"
+    assert {dataset[axis].attrs["units"] for axis in ("x", "y")} == {"um"}
     np.testing.assert_array_equal(dataset["change"], panels["change"])
 
 

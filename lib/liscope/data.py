@@ -106,7 +106,11 @@ def registry(path: Path | None = None) -> dict[str, dict[str, Any]]:
     ReaderError
         If ``data/registry.yaml`` is missing or no YAML.
     """
-    path = path or Path(__file__).resolve().parents[2] / "data" / "registry.yaml"
+    own, ours = (
+        root / "data" / "registry.yaml"
+        for root in (project_root(), Path(__file__).resolve().parents[2])
+    )
+    path = path or (own if own.is_file() else ours)
     try:
         return dict(YAML(typ="safe").load(path.read_text(encoding="utf-8")))
     except (OSError, YAMLError, TypeError, ValueError) as error:

@@ -159,7 +159,10 @@ def _outline(axis: Axes, area: Area) -> None:
             corner, area.width, area.height, fill=False, color="white", lw=1.2, path_effects=rim
         )
     )
-    axis.text(*corner, f" {area.name}", color="white", va="bottom", fontsize=8, path_effects=rim)
+    axis.annotate(
+        area.name, corner, (0, 2), textcoords="offset points", color="white", va="bottom",
+        fontsize=8, path_effects=rim,
+    )  # fmt: skip
 
 
 def as_dataset(panels: Mapping[str, xr.DataArray]) -> xr.Dataset:
@@ -219,8 +222,15 @@ def line_graph_figure(graph: pd.DataFrame, areas: Sequence[Area]) -> Figure:
             transform=axis.get_xaxis_transform(),
         )
     ratio = {end: 1 + graph[f"change_percent{end}"] / 100 for end in ("", "_low", "_high")}
-    axis.fill_between(
-        graph.x_um, ratio["_low"], ratio["_high"], color=BLUE, alpha=0.25, lw=0, step="mid"
+    told = np.isfinite(ratio["_high"])  # a point of too few places has no interval
+    width = float(np.diff(graph.x_um[:2])[0]) if len(graph) > 1 else 1.0
+    axis.bar(
+        graph.x_um[told],
+        (ratio["_high"] - ratio["_low"])[told],
+        width,
+        ratio["_low"][told],
+        color=BLUE,
+        alpha=0.25,
     )
     axis.step(graph.x_um, ratio[""], where="mid", color=BLUE)
     axis.axhline(1, color=GREY, lw=0.8, ls=":")
@@ -280,7 +290,7 @@ def paths_figure(current: xr.DataArray, paths: Paths) -> Figure:
     rows, columns = current.shape
     x, y = (np.arange(columns) + 0.5) * width, (np.arange(rows) + 0.5) * height
     if paths.mask.any():
-        left.contour(x, y, paths.mask, levels=[0.5], colors=["#56B4E9"], linewidths=0.6)
+        left.contour(x, y, paths.mask, levels=[0.5], colors=["#00FFFF"], linewidths=0.8)
         right.hist(paths.table["diameter_nm"], bins=25, color=BLUE)
     right.set(xlabel="diameter of a path / nm", ylabel="number of paths", title="sizes")
     return figure

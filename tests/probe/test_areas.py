@@ -149,6 +149,41 @@ def test_intervals_hold_what_was_put_in(seeds: pd.DataFrame, change: str) -> Non
     assert holds.sum() >= stats.binom.ppf(0.001, len(rows), 0.9)
 
 
+@pytest.mark.parametrize("change", ["same_place", "stress"])
+def test_intervals_are_no_wider_than_they_must_be(seeds: pd.DataFrame, change: str) -> None:
+    rows = seeds[seeds["change"] == change].groupby(["film", "area"])
+    width = (rows["high"].mean() - rows["low"].mean()).to_numpy()
+    spread = rows["value"].std().to_numpy()
+    typical = 1 / np.sqrt(np.mean((spread / width) ** 2))
+    # Twice the uncertainty of a standard deviation from so many seeds.
+    freedom = len(width) * (len(SEEDS) - 1)
+    assert typical <= 4 * (1 + 2 / np.sqrt(2 * freedom))
+
+
+def test_a_stressed_square_that_nobody_listed_is_no_surroundings() -> None:
+    specimen = measured("lmo", 1)
+    listed, strays = specimen.areas[2:], specimen.areas[:2]
+    naive, aware = (
+        probe.change_table(maps, listed, specimen.after, MARGIN).loc["10 V"]
+        for maps in (specimen.maps, probe.without(specimen.maps, strays, specimen.after))
+    )
+    put_in = float(specimen.truth["stress_percent"][2])
+    assert naive["stress_percent_high"] < put_in
+    assert aware["stress_percent_low"] < put_in < aware["stress_percent_high"]
+
+
+def test_areas_that_lie_on_each_other_are_refused() -> None:
+    with pytest.raises(DataError, match="area 'b' lies on area 'a'"):
+        probe.named_areas([(0.1, 0.1, 1, 1), (0.9, 0.2, 1, 1)], ["a", "b"], MAP)
+    probe.named_areas([(0.1, 0.1, 0.8, 1), (0.9, 0.1, 1, 1)], ["a", "b"], MAP)
+
+
+def test_a_margin_that_leaves_nothing_is_refused() -> None:
+    specimen = measured("lmo", 1)
+    with pytest.raises(DataError, match="leaves nothing of area '3 V'"):
+        probe.change_table(specimen.maps, specimen.areas, specimen.after, 0.75)
+
+
 def test_estimates_are_not_biased(seeds: pd.DataFrame) -> None:
     errors = (seeds["value"] - seeds["put in"]).groupby([seeds["film"], seeds["area"]])
     assert (errors.mean().abs() < 4 * errors.std() / np.sqrt(len(SEEDS))).all()

@@ -74,6 +74,16 @@ def test_wear_table_of_a_specimen_sees_no_wear_but_the_one_put_in() -> None:
     assert row["change_percent"] == pytest.approx(expected, abs=3)
 
 
+def test_wear_counts_from_the_first_line_scanned() -> None:
+    rng = np.random.default_rng(3)
+    down = film(rng) * np.exp(-0.2 * np.arange(len(ALL))[:, None] / len(ALL))
+    for axis, recorded in (("down", down), ("up", down[::-1])):
+        maps = probe.compare(image(recorded, "nA"), image(recorded, "nA"))
+        row = probe.wear_table(maps, ALL, axis).loc["after"]
+        assert row["change_percent_low"] < 100 * np.expm1(-0.2) < row["change_percent_high"]
+        assert row["change_percent"] < 0
+
+
 def test_line_graph_holds_the_plateaus_put_in() -> None:
     hits = []
     for name, seed in (("lmo", 0), ("lmo", 1), ("mno2", 0), ("mno2", 1)):

@@ -153,5 +153,9 @@ def test_channel_names_what_there_is(real):
     scan = read_scan(real / "spm" / "pySPM_test.sxm")
     assert channel(scan, "current").name == "current"
     assert channel(scan, "height", "retrace").name == "z_retrace"
-    with pytest.raises(DataError, match=r"no phase trace; it has z \(height, trace\), z_retrace"):
+    with pytest.raises(DataError, match=r"no phase channel; it has z \(height\), z_retrace"):
         channel(scan, "phase")
+    with pytest.raises(
+        DataError, match=r"direction 'unknown'; it has direction 'retrace', 'trace'"
+    ):
+        channel(scan, "height", "unknown")

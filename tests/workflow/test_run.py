@@ -105,10 +105,15 @@ def test_a_failing_cell_is_named_and_the_notebook_kept(root: Path) -> None:
     assert str(root) not in left[0].read_text() and sys.prefix not in left[0].read_text()
 
 
-def test_an_error_inside_the_library_names_the_library_line(root: Path) -> None:
+def test_an_error_for_persons_is_told_without_code(root: Path) -> None:
     message, _ = failure(root, work="from liscope.units import factor\nfactor('nm', 'V')")
-    assert "DataError: cannot convert 'nm' to 'V'" in message
-    assert "at units.py, line" in message
+    assert message.startswith("toy one: cannot convert 'nm' to 'V'")
+    assert "units.py" not in message and "DataError" not in message
+
+
+def test_any_other_error_inside_the_library_names_the_library_line(root: Path) -> None:
+    message, _ = failure(root, work="from liscope.units import factor\nfactor()")
+    assert "TypeError: factor() missing" in message
 
 
 @pytest.mark.parametrize(

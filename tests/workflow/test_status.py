@@ -14,7 +14,7 @@ from toy_project import LIGHT, make
 
 import liscope
 from liscope.errors import LiscopeError, ReaderError, RunError
-from liscope.workflow.keys import needs_files
+from liscope.workflow.keys import missing_input
 from liscope.workflow.params_file import load_parameters
 from liscope.workflow.project import Project
 from liscope.workflow.run import run
@@ -139,8 +139,11 @@ def test_projects_without_workflows_or_none_at_all(
         Project.here().workflows()
 
 
-@pytest.mark.parametrize(("name", "real"), [("specimen", False), ("scan", True), ("missing", True)])
-def test_which_samples_need_real_files(ran: Project, name: str, real: bool) -> None:
+@pytest.mark.parametrize(
+    ("name", "missing"), [("specimen", False), ("scan", False), ("missing", True)]
+)
+def test_which_samples_lack_their_data(ran: Project, name: str, missing: bool) -> None:
     if name == "missing":
         (ran.root / "scan.bin").unlink()
-    assert needs_files(ran.workflow("toy").model.check({"scan": name})) == real
+    why = missing_input(ran.workflow("toy").model.check({"scan": name}))
+    assert why == ("scan: no data 'missing'" if missing else "")

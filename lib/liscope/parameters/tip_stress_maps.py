@@ -35,9 +35,9 @@ class TipStressMaps(Parameters):
         list[Rectangle] | None,
         Quantity("um", "stressed rectangles (left, top, width, height); null: find them"),
     ] = Field([(0.35, 2.25, 1.5, 1.5), (2.25, 2.25, 1.5, 1.5), (4.15, 2.25, 1.5, 1.5)])
-    area_names: Annotated[list[str], Meaning("one name an area, from left to right")] = Field(
-        ["3 V", "5 V", "10 V"]
-    )
+    area_names: Annotated[
+        list[str], Meaning("names in the order of `areas`; found ones: left to right")
+    ] = Field(["3 V", "5 V", "10 V"])
     quoted: Annotated[
         list[float | None], Quantity("percent", "change that the paper quotes for each area")
     ] = Field([69.0, 160.0, None])
@@ -54,6 +54,8 @@ class TipStressMaps(Parameters):
             raise ValueError(
                 f"areas: got {len(self.areas)} rectangles for {len(self.area_names)} area_names"
             )
+        if self.pristine == self.stressed:
+            raise ValueError(f"pristine: got {self.pristine!r}, the same map as stressed")
         sides = [side for area in self.areas or [] for side in area[2:]]
         if sides and 2 * self.margin >= min(sides):
             raise ValueError(

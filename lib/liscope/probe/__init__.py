@@ -9,9 +9,11 @@ from liscope.probe.areas import (
     compare,
     find_areas,
     named_areas,
+    overlap,
     per_cent,
     unstressed,
     verdict,
+    without,
 )
 from liscope.probe.drift import Drift, check_same_place, find_drift, onto, pixel_size
 from liscope.probe.levelling import level
@@ -39,6 +41,7 @@ __all__ = [
     "morphology_table",
     "named_areas",
     "onto",
+    "overlap",
     "path_threshold",
     "paths_table",
     "per_cent",
@@ -46,4 +49,5 @@ __all__ = [
     "unstressed",
     "verdict",
     "wear_table",
+    "without",
 ]

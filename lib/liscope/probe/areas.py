@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -60,8 +61,8 @@ def named_areas(
     Raises
     ------
     DataError
-        If names and rectangles differ in number, a name stands twice, or a rectangle is empty or
-        reaches beyond the map.
+        If names and rectangles differ in number, a name stands twice, or a rectangle is empty, lies
+        on another or reaches beyond the map.
     """
     if len(rectangles) != len(names):
         raise DataError(f"{len(rectangles)} areas but {len(names)} names for them")
@@ -72,6 +73,9 @@ def named_areas(
         for axis, size in zip(("y", "x"), pixel_size(image), strict=True)
     )
     areas = [Area(name, *map(float, box)) for name, box in zip(names, rectangles, strict=True)]
+    for one, other in combinations(areas, 2):
+        if overlap(one, other):
+            raise DataError(f"area '{other.name}' lies on area '{one.name}'")
     for area in areas:
         if not min(area.width, area.height) > 0:
             raise DataError(f"area '{area.name}' is {area.width:g} x {area.height:g} um: empty")
@@ -82,6 +86,15 @@ def named_areas(
                 f"beyond the map (0-{end_x:.3g}, 0-{end_y:.3g} um)"
             )
     return areas
+
+
+def overlap(one: Area, other: Area) -> bool:
+    """Tell whether two areas share any place."""
+    apart = (
+        one.left >= other.left + other.width or other.left >= one.left + one.width,
+        one.top >= other.top + other.height or other.top >= one.top + one.height,
+    )
+    return not any(apart)
 
 
 def change_map(before: xr.DataArray, after: xr.DataArray, noise: float) -> xr.DataArray:
@@ -206,6 +219,15 @@ def compare(
     filled = [np.where(seen, image, 0.0) for image in (a, b)]
     errors = np.nan_to_num(np.asarray(offset_errors))
     return Comparison(filled[0], filled[1], usable, seen & ~usable, errors)
+
+
+def without(maps: Comparison, strays: Sequence[Area], image: xr.DataArray) -> Comparison:
+    """Return the maps without the places that changed but are no area of interest.
+
+    A stressed square that nobody listed would else count as unstressed surroundings.
+    """
+    clear = unstressed(strays, image, CHANGE_SIDE)
+    return replace(maps, usable=maps.usable & clear, clipped_after=maps.clipped_after & clear)
 
 
 def change(

@@ -71,12 +71,16 @@ def channel(scan: xr.Dataset, quantity: str, direction: str = "trace") -> xr.Dat
     for array in scan.data_vars.values():
         if (array.attrs.get("quantity"), array.attrs.get("direction")) == (quantity, direction):
             return array
-    there = ", ".join(
-        f"{n} ({a.attrs.get('quantity')}, {a.attrs.get('direction')})"
-        for n, a in scan.data_vars.items()
-    )
     source = scan.attrs.get("source", "the scan")
-    raise DataError(one_line(f"'{source}' has no {quantity} {direction}; it has {there}"))
+    found = [(a.attrs.get("quantity"), a.attrs.get("direction")) for a in scan.data_vars.values()]
+    others = ", ".join(sorted({f"'{way}'" for what, way in found if what == quantity}))
+    if others:
+        why = f"no {quantity} in direction '{direction}'; it has direction {others}"
+    else:
+        why = f"no {quantity} channel; it has " + ", ".join(
+            f"{name} ({what})" for name, (what, _) in zip(scan.data_vars, found, strict=True)
+        )
+    raise DataError(one_line(f"'{source}' has {why}"))
 
 
 def _bytes(path: Path) -> bytes:

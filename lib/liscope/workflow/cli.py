@@ -46,7 +46,7 @@ def list_() -> None:
     "-f", "files", multiple=True, type=click.Path(path_type=Path), help="A sample's parameters."
 )
 @click.option("-p", "assignments", multiple=True, metavar="NAME=VALUE", help="One parameter.")
-@click.option("--all", "everything", is_flag=True, help="All samples that need no real data.")
+@click.option("--all", "everything", is_flag=True, help="All samples whose data is at hand.")
 @click.option("--force", is_flag=True, help="Run although the results are there.")
 def run_(
     workflow: str | None,
@@ -67,7 +67,9 @@ def run_(
     # Imported here, see above.
     from liscope.workflow.overview import write_overview
 
-    click.echo(_path(write_overview(project)))
+    page = write_overview(project)
+    if failed < len(jobs):
+        click.echo(_path(page))
     if failed:
         raise RunError(f"{failed} of {len(jobs)} runs failed") if len(jobs) > 1 else _Told
 
@@ -94,21 +96,27 @@ def _jobs(workflow: Workflow, files: Sequence[Path], assignments: Sequence[str])
     found = []
     for file in files or (None,):
         parameters = load_parameters(workflow.model, file, assignments)
+        named = any(text.startswith("sample=") for text in assignments)
+        if file and not named and parameters.sample != file.stem:
+            raise ParameterError(
+                f"sample ({file.name}): got '{parameters.sample}'; right is '{file.stem}', "
+                "as the file is called"
+            )
         check_inputs(parameters)
         found.append(_Job(workflow, parameters, parameters.sample))
     return found
 
 
 def _all_jobs(project: Project) -> list[_Job]:
-    from liscope.workflow.keys import needs_files
+    from liscope.workflow.keys import missing_input
     from liscope.workflow.params_file import load_parameters
 
     jobs = []
     for workflow in project.workflows():
         for file in workflow.samples:
             parameters = load_parameters(workflow.model, file, [])
-            if needs_files(parameters):
-                click.echo(f"{workflow.name} {file.stem}: left out, it needs real data")
+            if why := missing_input(parameters):
+                click.echo(f"{workflow.name} {file.stem}: left out, {why}")
             else:
                 jobs.append(_Job(workflow, parameters, parameters.sample))
     return jobs

@@ -89,7 +89,7 @@ def _write(folder: Path, given: Mapping[str, Mapping[str, Any]], plain: dict[str
             for name, item in given["figures"].items()
         }
         (folder / CAPTIONS).write_text(_json(captions), encoding="utf-8")
-    (folder / SUMMARY).write_text(_json(dict(sorted(plain.items()))), encoding="utf-8")
+    (folder / SUMMARY).write_text(_json(plain), encoding="utf-8")
     (folder / KERNEL_NOTE).write_text(_json({"peak_memory_MiB": _peak_memory()}), encoding="utf-8")
 
 

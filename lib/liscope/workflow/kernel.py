@@ -15,6 +15,7 @@ from typing import Any
 _LONGEST_SOCKET = 85  # a socket's path is limited to some 104 characters
 _ANSI = re.compile(r"\x1b\[[0-9;]*m")
 _ADDRESS = re.compile(r" at 0x[0-9a-f]{6,}")
+_OURS = ("ReaderError", "DataError", "ParameterError", "RunError")
 _CELL_FILE = re.compile(r"\S*/ipykernel_\d+/\d+\.py")
 
 
@@ -152,6 +153,8 @@ def _failure(notebook: Any, failure: str | None) -> str | None:
     cells = [cell for cell in notebook.cells if cell.cell_type == "code" and cell.source.strip()]
     for number, cell in enumerate(cells, 1):
         for output in cell.outputs:
+            if output.output_type == "error" and output.ename in _OURS:
+                return " ".join(_ANSI.sub("", output.evalue).split())  # says it all to a person
             if output.output_type == "error":
                 return f"{_where(number, cells)}: {_reason(output)}"
     started = [cell for cell in cells if cell.metadata.papermill.start_time]

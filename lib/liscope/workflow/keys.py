@@ -78,15 +78,14 @@ def check_inputs(parameters: Parameters) -> None:
         _locate(field, name, download=True)
 
 
-def needs_files(parameters: Parameters) -> bool:
-    """Tell whether any data that goes in is a real file, there or missing."""
+def missing_input(parameters: Parameters) -> str:
+    """Return why data that goes in is not at hand without a download; else nothing."""
     try:
-        found = [
-            _locate(field, name, download=False) for field, name in parameters.inputs().items()
-        ]
-    except ParameterError:
-        return True
-    return any(path is not None for path in found)
+        for field, name in parameters.inputs().items():
+            _locate(field, name, download=False)
+    except ParameterError as error:
+        return str(error)
+    return ""
 
 
 def differences(old: dict[str, Any], new: Components) -> Iterator[str]:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 from liscope.errors import LiscopeError, RunError
 from liscope.workflow.folders import name_of, runs_of
-from liscope.workflow.keys import components, differences
+from liscope.workflow.keys import Components, components, differences
 from liscope.workflow.parameters import Parameters
 from liscope.workflow.params_file import load_parameters
 from liscope.workflow.project import Project, Workflow
@@ -52,10 +53,13 @@ def _state(project: Project, workflow: Workflow, parameters: Parameters) -> tupl
     failed = failed_notebook(results, name)
     if failed.is_file():
         return "failed", f"see {failed.relative_to(project.root)}"
-    if runs := runs_of(results, sample):
-        try:
-            old = read_record(runs[-1])["components"]
-        except RunError as error:
-            return "stale", str(error)
-        return "stale", "; ".join(differences(old, parts))
-    return "missing", ""
+    whys = [_differs(folder, parts) for folder in reversed(runs_of(results, sample))]
+    return ("stale", "; ".join(sorted(whys, key=len)[0])) if whys else ("missing", "")
+
+
+def _differs(folder: Path, parts: Components) -> list[str]:
+    """Return what has changed since an earlier run."""
+    try:
+        return list(differences(read_record(folder)["components"], parts))
+    except RunError as error:
+        return [str(error)]
