@@ -161,7 +161,7 @@ def _outline(axis: Axes, area: Area) -> None:
     )
     axis.annotate(
         area.name, corner, (0, 2), textcoords="offset points", color="white", va="bottom",
-        fontsize=8, path_effects=rim,
+        fontsize=8, path_effects=[withStroke(linewidth=1.6, foreground="black")],
     )  # fmt: skip
 
 
