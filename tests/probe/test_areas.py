@@ -212,7 +212,8 @@ def test_stress_is_the_ratio_to_the_surroundings_and_medians_agree() -> None:
 def test_a_gain_of_the_amplifier_drops_out_of_the_stress() -> None:
     specimen = measured("lmo", 1)
     maps = specimen.maps
-    louder = probe.compare(specimen.before, 2 * specimen.after, (np.inf, np.inf), (0, 0))
+    twice = (2 * specimen.after).assign_attrs(specimen.after.attrs)
+    louder = probe.compare(specimen.before, twice, (np.inf, np.inf), (0, 0))
     plain = probe.compare(specimen.before, specimen.after, (np.inf, np.inf), (0, 0))
     area = specimen.areas[0]
     one, two = (change(m, area, specimen.areas, specimen.after, MARGIN) for m in (plain, louder))
