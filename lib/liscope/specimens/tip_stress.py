@@ -18,7 +18,7 @@ The numbers of the films are those of the paper (thickness 260 and 250 nm; +69 %
 sample); what it does not quote (grain size, currents, the size of the drop and of the breakdown)
 is chosen.
 
-Source: C-AFM and SIMS of Li-ion composites, Beilstein J. Nanotechnol., Fig. 1 and S1.
+Source: C-AFM with SIMS on LiMn2O4 and MnO2, Beilstein J. Nanotechnol., Fig. 1 and S1.
 """
 
 from __future__ import annotations
