@@ -64,6 +64,14 @@ def test_plain_papermill_runs_every_parameter_file(
     assert all(counts)
 
 
+def test_two_maps_without_any_area_are_still_a_run(tmp_path: Path) -> None:
+    none = tmp_path / "none.yaml"
+    none.write_text("sample: none\nareas: []\narea_names: []\nquoted: []\n")
+    out = tmp_path / "out.ipynb"
+    _by_command("tip_stress_maps", none, out)
+    assert "No area is given or found" in out.read_text()
+
+
 def _by_command(name: str, path: Path, out: Path) -> None:
     """Run papermill as the README tells those who want nothing of ours around it."""
     notebook = str(ROOT / "notebooks" / f"{name}.ipynb")
