@@ -54,7 +54,7 @@ def _small(png: bytes) -> bytes:
     return buffer.getvalue()
 
 
-def row(width: float, height: float, columns: int = 1, **ratios: Any) -> tuple[Figure, Any]:
+def axes_row(width: float, height: float, columns: int = 1, **ratios: Any) -> tuple[Figure, Any]:
     """Return a figure of that size in inches and its axes in one row."""
     figure = Figure(figsize=(width, height), layout="constrained")
     return figure, figure.subplots(1, columns, squeeze=False, gridspec_kw=ratios)[0]

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, NullLocator
 
 from liscope.figures.maps import draw_map
-from liscope.figures.style import BLUE, GREY, ORANGE, row
+from liscope.figures.style import BLUE, GREY, ORANGE, axes_row
 from liscope.probe.amplifier import Amplifier
 from liscope.probe.areas import Area
 from liscope.probe.drift import Drift, pixel_size
@@ -22,7 +22,7 @@ from liscope.probe.paths import Paths
 
 def drift_figure(drift: Drift, pixel: tuple[float, float]) -> Figure:
     """Draw the shift of each strip of lines, and the line fitted to them."""
-    figure, (axis,) = row(5.2, 2.6)
+    figure, (axis,) = axes_row(5.2, 2.6)
     time = np.linspace(-0.5, 0.5)
     for i, (name, colour) in enumerate((("slow axis (y)", BLUE), ("fast axis (x)", ORANGE))):
         scale = 1000 * pixel[i]
@@ -37,7 +37,7 @@ def drift_figure(drift: Drift, pixel: tuple[float, float]) -> Figure:
 
 def amplifier_figure(currents: Mapping[str, xr.DataArray], found: Sequence[Amplifier]) -> Figure:
     """Draw the smallest currents with the noise floor read off them, and the whole distribution."""
-    figure, (low, whole) = row(7.2, 2.8, 2)
+    figure, (low, whole) = axes_row(7.2, 2.8, 2)
     colours = (BLUE, ORANGE)
     for (name, current), floor, colour in zip(currents.items(), found, colours, strict=False):
         values = current.to_numpy()[np.isfinite(current.to_numpy())]
@@ -61,7 +61,7 @@ def _histogram(axis: Axes, values: np.ndarray, colour: str, name: str) -> None:
 
 def line_graph_figure(graph: pd.DataFrame, areas: Sequence[Area]) -> Figure:
     """Draw the change of the current along the fast axis, with its 95 % band (Fig. S1)."""
-    figure, (axis,) = row(6.4, 2.8)
+    figure, (axis,) = axes_row(6.4, 2.8)
     for area in areas:
         axis.axvspan(area.left, area.left + area.width, color="#eeeeee", zorder=0)
         axis.text(
@@ -99,12 +99,12 @@ def _ratio_ticks(axis: XAxis | YAxis) -> None:
 
 def changes_figure(changes: pd.DataFrame, quoted: Mapping[str, float | None]) -> Figure:
     """Draw each area's changes with 95 % intervals, and what the paper quotes."""
-    figure, (axis,) = row(6.4, 0.9 + 0.6 * max(1, len(changes)))
+    figure, (axis,) = axes_row(6.4, 0.9 + 0.6 * max(1, len(changes)))
     kinds = (
         ("same_place", BLUE, "same place", 0.14),
         ("stress", ORANGE, "against surroundings", -0.14),
     )
-    for i, (name, row) in enumerate(changes.iterrows()):
+    for i, (name, line) in enumerate(changes.iterrows()):
         for key, colour, label, shift in kinds:
             value, low, high = (
                 1 + line[f"{key}_percent{end}"] / 100 for end in ("", "_low", "_high")
@@ -134,7 +134,7 @@ def changes_figure(changes: pd.DataFrame, quoted: Mapping[str, float | None]) ->
 
 def paths_figure(current: xr.DataArray, paths: Paths) -> Figure:
     """Draw the conductive paths on their map, and the distribution of their sizes."""
-    figure, (left, right) = row(7.2, 3.2, 2, width_ratios=[1.25, 1])
+    figure, (left, right) = axes_row(7.2, 3.2, 2, width_ratios=[1.25, 1])
     draw_map(left, current, f"{len(paths.table)} paths above {paths.threshold:.3g} nA")
     height, width = pixel_size(current)
     rows, columns = current.shape
