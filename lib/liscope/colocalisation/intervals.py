@@ -1,0 +1,115 @@
+"""Intervals that know of the film and of the registration.
+
+Each draw takes blocks of the field with replacement, several correlation lengths wide, and places
+the moving map as far from its best place as the registration's error allows. What then scatters is
+the standard error, on a scale on which it is about the same everywhere (Fisher's z, logit, log).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+from numpy.typing import NDArray
+from scipy import special, stats
+
+from liscope.colocalisation.measures import Pair, Thresholds, measures, pair_of
+from liscope.colocalisation.objects import find_objects, object_table
+from liscope.progress import track
+from liscope.registration import Placement, draws, onto
+from liscope.registration.placement import Array
+from liscope.statistics import BLOCK, LEVEL, blocks, correlation_length
+
+DRAWS = 200
+REACH = float(stats.norm.ppf((1 + LEVEL) / 2))
+
+Numbers = NDArray[np.float64]
+Scale = tuple[Callable[[Numbers], Numbers], Callable[[Numbers], Numbers]]
+
+_FISHER: Scale = (np.arctanh, np.tanh)
+_SHARE: Scale = (special.logit, special.expit)
+_NUMBER: Scale = (lambda n: np.log(n + 1), lambda z: np.exp(z) - 1)
+
+
+def correspondence(
+    counts: xr.DataArray,
+    current: xr.DataArray,
+    placement: Placement,
+    limits: Thresholds,
+    beam: float,
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return measures and table of places, each number with low and high of its 95 % interval.
+
+    Parameters
+    ----------
+    counts
+        (y, x), the fixed map.
+    current
+        (y, x) in nA, the moving map, averaged over the beam.
+    beam
+        Full width of the ion beam at half maximum, um.
+    """
+    rng = np.random.default_rng(0)
+    best = pair_of(counts, onto(current, counts, placement), limits)
+    label = _blocks(best)
+    numbers, places = [measures(best, limits)], [object_table(find_objects(best, limits, beam))]
+    for moved in track(draws(placement, DRAWS, rng), "intervals"):
+        placed = replace(best, current=onto(current, counts, moved).to_numpy())
+        times = np.bincount(rng.choice(label.max() + 1, label.max() + 1), None, label.max() + 1)
+        weight = times[label].astype(float)
+        numbers.append(measures(placed, limits, weight))
+        places.append(_places(placed, limits, beam, weight))
+    return _measure_table(pd.DataFrame(numbers)), _place_table(places)
+
+
+def _places(pair: Pair, limits: Thresholds, beam: float, weight: Array) -> pd.DataFrame:
+    objects = find_objects(pair, limits, beam)
+    where = pair.field.indices(objects[["y_um", "x_um"]].to_numpy(float))
+    row, column = np.clip(np.round(where), 0, np.subtract(pair.field.shape, 1)).astype(np.intp).T
+    carried = np.where(pair.valid, np.maximum(pair.current, 0), 0.0)
+    total = float((weight * carried).sum() / carried.sum())
+    return object_table(objects, weight[row, column], total)
+
+
+def _blocks(pair: Pair) -> NDArray[np.intp]:
+    valid = pair.valid
+    logs = np.where(valid, np.log10(np.maximum(pair.current, 1e-6)), np.nan)
+    length = max(correlation_length(image, valid) for image in (logs, pair.smooth))
+    return blocks((valid.shape[0], valid.shape[1]), BLOCK * length)
+
+
+def _measure_table(numbers: pd.DataFrame) -> pd.DataFrame:
+    """Return value, low and high of each column; the first row is the value, the others scatter."""
+    rows = {}
+    for name in numbers:
+        scale = _FISHER if name in ("pearson", "spearman") else _SHARE
+        rows[name] = _interval(numbers[name].to_numpy(), scale)
+    table = pd.DataFrame.from_dict(rows, orient="index", columns=["value", "low", "high"])
+    return table.rename_axis("measure")
+
+
+def _place_table(places: list[pd.DataFrame]) -> pd.DataFrame:
+    columns: dict[str, list[float]] = {}
+    for name in places[0]:
+        share = str(name).endswith("percent")
+        found = np.array([table[name].to_numpy() for table in places]) / (100 if share else 1)
+        scale = _SHARE if share else _NUMBER
+        ends = np.array([_interval(one, scale) for one in found.T]) * (100 if share else 1)
+        for i, end in enumerate(("", "_low", "_high")):
+            columns[f"{name}{end}"] = list(ends[:, i])
+    return pd.DataFrame(columns, index=places[0].index)
+
+
+def _interval(numbers: Numbers, scale: Scale) -> tuple[float, float, float]:
+    forth, back = scale
+    with np.errstate(divide="ignore", invalid="ignore"):
+        value, *scattered = forth(numbers)
+    scattered = [one for one in scattered if np.isfinite(one)]
+    if not np.isfinite(value) or not scattered:  # none at all, or all there is
+        return float(numbers[0]), np.nan, np.nan
+    reach = REACH * float(np.std(scattered))
+    low, high = back(value + reach * np.array([-1.0, 1.0]))
+    return float(numbers[0]), float(max(low, 0.0) if scale is _NUMBER else low), float(high)

@@ -1,0 +1,51 @@
+"""Places that somebody marked in both maps: a start for the registration, or a check of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from skimage.transform import SimilarityTransform
+
+from liscope.errors import ParameterError
+from liscope.registration.placement import Array, Field, Placement
+
+Landmarks = Sequence[tuple[float, float, float, float]]  # x, y fixed; x, y moving; um
+
+
+def start_from(landmarks: Landmarks, fixed: Field, moving: Field) -> Placement:
+    """Return the rotation, scale and shift that map the landmarks best.
+
+    Parameters
+    ----------
+    landmarks
+        Two or more rows: x and y in the fixed map, x and y in the moving one, um.
+
+    Raises
+    ------
+    ParameterError
+        If there are fewer than two, or they lie on one spot.
+    """
+    here, there = _points(landmarks)
+    if len(here) < 2:
+        raise ParameterError(f"landmarks: got {len(here)}; two are needed at least")
+    found = SimilarityTransform.from_estimate(here, there)
+    if not found or not np.isfinite(found.params).all():
+        raise ParameterError("landmarks: they lie on one spot; mark places far from each other")
+    matrix, shift = found.params[:2, :2], found.params[:2, 2]
+    centre = fixed.centre
+    half = float(np.hypot(*np.minimum(fixed.size, moving.size))) / 2
+    slow = (moving.origin[0], moving.origin[0] + (moving.shape[0] - 1) * moving.pixel[0])
+    return Placement(matrix, matrix @ centre + shift - centre, centre, half, slow)
+
+
+def errors(landmarks: Landmarks, placement: Placement) -> Array:
+    """Return how far (um) each landmark of the moving map lies from where the placement puts it."""
+    here, there = _points(landmarks)
+    return np.asarray(np.hypot(*(placement(here) - there).T))
+
+
+def _points(landmarks: Landmarks) -> tuple[Array, Array]:
+    """Return the points in the fixed and in the moving map, (landmark, 2: y, x)."""
+    rows = np.asarray(landmarks, float).reshape(-1, 4)
+    return rows[:, 1::-1], rows[:, 3:1:-1]

@@ -1,0 +1,88 @@
+"""What a placement is worth, in numbers for a person: transform, corners, landmarks."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from liscope.registration.landmarks import Landmarks, errors
+from liscope.registration.placement import Array, Field, Placement, affine_basis
+
+
+def errors_at(points: Array, placement: Placement) -> Array:
+    """Return the covariance (..., 2, 2: y, x; um2) of the placement at fixed points (..., 2)."""
+    if placement.covariance is None:
+        return np.full((*points.shape[:-1], 2, 2), np.inf)
+    basis = affine_basis(points, placement)
+    covariance = placement.covariance[:6, :6]
+    return np.asarray(np.einsum("...pi,pq,...qj->...ij", basis, covariance, basis))
+
+
+def corner_table(placement: Placement, fixed: xr.DataArray, moving: xr.DataArray) -> pd.DataFrame:
+    """Return, for the moving map's corners that lie in the fixed one, and the middle: place, error.
+
+    Errors are one standard deviation (nm) in x, in y, and of the distance.
+    """
+    there = Field.of(moving)
+    here = placement.inverse(np.vstack([there.corners(), there.centre]))
+    variance = errors_at(here, placement)
+    low = Field.of(fixed).corners()
+    inside = ((here >= low.min(0)) & (here <= low.max(0))).all(-1)
+    names = ["upper left", "upper right", "lower right", "lower left", "middle"]
+    table = pd.DataFrame(
+        {
+            "x_um": here[:, 1],
+            "y_um": here[:, 0],
+            "error_x_nm": 1000 * np.sqrt(variance[:, 1, 1]),
+            "error_y_nm": 1000 * np.sqrt(variance[:, 0, 0]),
+            "error_nm": 1000 * np.sqrt(np.trace(variance, axis1=1, axis2=2)),
+            "in_fixed_map": inside,
+        },
+        index=pd.Index(names, name="corner"),
+    )
+    return table
+
+
+def transform_table(placement: Placement) -> pd.DataFrame:
+    """Return rotation, scales and shift of the placement with 95 % intervals (column ``value``)."""
+    rng = np.random.default_rng(0)
+    numbers = [_numbers(draw) for draw in draws(placement, 400, rng)]
+    spread = 1.96 * np.std(numbers, axis=0)
+    value = np.array(_numbers(placement))
+    index = ["rotation_deg", "scale_x", "scale_y", "shear_deg", "shift_x_um", "shift_y_um"]
+    return pd.DataFrame(
+        {"value": value, "low": value - spread, "high": value + spread}, index=index
+    )
+
+
+def _numbers(placement: Placement) -> tuple[float, ...]:
+    """Return rotation (degrees), scale along x and y, shear (degrees), shift x and y (um).
+
+    The images of the fixed map's axes in the moving one: how far they are turned, how long they
+    are, and by how much the angle between them differs from 90 degrees.
+    """
+    along_y, along_x = placement.matrix[:, 0], placement.matrix[:, 1]
+    turn_x = np.rad2deg(np.arctan2(along_x[0], along_x[1]))
+    turn_y = np.rad2deg(np.arctan2(-along_y[1], along_y[0]))
+    scales = float(np.hypot(*along_x)), float(np.hypot(*along_y))
+    y, x = placement.offset
+    return float(turn_x + turn_y) / 2, *scales, float(turn_x - turn_y), float(x), float(y)
+
+
+def draws(placement: Placement, count: int, rng: np.random.Generator) -> list[Placement]:
+    """Return placements as far from this one as its covariance allows."""
+    assert placement.covariance is not None, "register returns placements with a covariance"
+    values, vectors = np.linalg.eigh(placement.covariance)
+    root = vectors * np.sqrt(np.maximum(values, 0))
+    steps = rng.standard_normal((count, len(values))) @ root.T
+    orders = len(placement.drift)
+    return [placement.moved(step[:6]).drifted(step[6:].reshape(orders, 2)) for step in steps]
+
+
+def landmark_table(landmarks: Landmarks, placement: Placement) -> pd.DataFrame:
+    """Return how far each held-out landmark lies from where the placement puts it, nm."""
+    error = 1000 * errors(landmarks, placement)
+    return pd.DataFrame(
+        {"error_nm": error}, index=pd.RangeIndex(1, len(error) + 1, name="landmark")
+    )

@@ -1,0 +1,182 @@
+"""A start that needs no help: all shifts at once by Fourier transforms, for a grid of rotations.
+
+The correlation is normalised by the overlap, so that shifts with a small overlap are neither
+favoured nor punished for it (D. Padfield, IEEE Trans. Image Process. 21, 2706 (2012),
+doi:10.1109/TIP.2011.2181402). Whether the best place is a place at all is decided by the same
+search with mirrored and turned maps, which have no place: what it finds there is chance.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import fft, ndimage, stats
+
+from liscope.registration.placement import Array, Field, Placement
+
+PIXELS = 96  # of the larger field's side at which is searched
+FEWEST_OVERLAP = 0.4  # of the smaller field
+STEP = 3.0  # degrees between rotations
+MIRRORS = ((-1, 1), (1, -1), (-1, -1))  # what stays alike in its statistics but has no place
+
+
+@dataclass(frozen=True)
+class Start:
+    """The best place of a search, and the chance of one as good where there is none."""
+
+    placement: Placement
+    score: float
+    chance: float
+    angles: Array  # degrees
+    scores: Array  # best at each angle
+    scores_of_mirrored: Array  # (mirror, angle)
+
+
+def find_start(
+    fixed: tuple[Array, Field], moving: tuple[Array, Field], rotation: float, shift: float | None
+) -> Start:
+    """Search rotation and shift.
+
+    Parameters
+    ----------
+    fixed, moving
+        Maps (y, x) whose contrasts correspond, with either sign, and their fields; NaN where
+        there is nothing. They may differ in field and pixel, and by some per cent in scale.
+    rotation
+        Degrees to either side that are searched.
+    shift
+        um to any side by which the centres may differ; None: as long as 40 % overlap.
+    """
+    step = max(max(field.size) for _, field in (fixed, moving)) / PIXELS
+    still, turning = _gridded(*fixed, step), _gridded(*moving, step)
+    count = 2 * int(np.ceil(rotation / STEP)) + 1
+    angles = np.linspace(-rotation, rotation, count)
+    correlator = _Correlator(still, turning.shape, None if shift is None else shift / step)
+    best = [correlator.best(image) for image in _turned(turning, angles)]
+    chance_scores = np.array(
+        [
+            [correlator.best(image)[0] for image in _turned(turning[::y, ::x], angles)]
+            for y, x in MIRRORS
+        ]
+    )
+    scores = np.array([score for score, _ in best])
+    top = int(np.argmax(scores))
+    placement = _placement(fixed[1], moving[1], angles[top], best[top][1] * step)
+    chance = _chance(scores[top], chance_scores)
+    return Start(placement, float(scores[top]), chance, angles, scores, chance_scores)
+
+
+def _gridded(image: Array, field: Field, step: float) -> Array:
+    """Return a map on square pixels of ``step`` um: averaged, without its slow variation."""
+    scale = step / np.asarray(field.pixel)
+    shape = np.maximum(np.floor(field.size / step).astype(int), 1)
+    corner = field.centre - shape * step / 2 + step / 2
+    axes = [
+        ((c + step * np.arange(n)) - o) / p
+        for c, n, o, p in zip(corner, shape, field.origin, field.pixel, strict=True)
+    ]
+    valid = np.isfinite(image)
+    blur = np.maximum(scale - 1, 0) / 2
+    weight = ndimage.gaussian_filter(valid.astype(float), blur)
+    smooth = ndimage.gaussian_filter(np.where(valid, image, 0.0), blur)
+    where = np.meshgrid(*axes, indexing="ij")
+    weight, smooth = (
+        ndimage.map_coordinates(a, where, order=1, mode="nearest") for a in (weight, smooth)
+    )
+    with np.errstate(invalid="ignore", divide="ignore"):
+        value = np.where(weight > 0.5, smooth / weight, np.nan)
+    return without_trend(value, min(shape) / 8)
+
+
+def without_trend(image: Array, length: float) -> Array:
+    """Return a map less its mean over ``length`` pixels (Gaussian), of unit variance; NaN stays."""
+    valid = np.isfinite(image)
+    weight = ndimage.gaussian_filter(valid.astype(float), length)
+    mean = ndimage.gaussian_filter(np.where(valid, image, 0.0), length) / np.maximum(weight, 1e-9)
+    flat = np.where(valid, image - mean, np.nan)
+    return np.asarray(flat / (np.nanstd(flat) or 1.0))
+
+
+def _turned(image: Array, angles: Array) -> Iterator[Array]:
+    """Yield the map turned by each angle about its centre, on a square that holds it always."""
+    side = int(np.ceil(np.hypot(*image.shape)))
+    out, middle = (side - 1) / 2, (np.asarray(image.shape) - 1) / 2
+    filled, valid = np.nan_to_num(image), np.isfinite(image).astype(float)
+    for angle in np.deg2rad(angles):
+        turn = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
+        offset = middle - turn @ np.full(2, out)
+        value, weight = (
+            ndimage.affine_transform(a, turn, offset, (side, side), order=1)
+            for a in (filled, valid)
+        )
+        yield np.where(weight > 0.5, value / np.maximum(weight, 0.5), np.nan)
+
+
+class _Correlator:
+    """Overlap-normalised correlation of one still map with many."""
+
+    def __init__(self, still: Array, moving_shape: tuple[int, ...], reach: float | None) -> None:
+        side = int(np.ceil(np.hypot(*moving_shape)))
+        self.full = [n + side - 1 for n in still.shape]
+        self.shape = [fft.next_fast_len(n, real=True) for n in self.full]
+        self.side = side
+        valid = np.isfinite(still)
+        filled = np.where(valid, still, 0.0)
+        self.still = [self._forward(a) for a in (valid, filled, filled**2)]
+        self.fewest = FEWEST_OVERLAP * min(valid.sum(), float(np.prod(moving_shape)))
+        lags = [np.arange(n) - (side - 1) for n in self.full]
+        # The lag at which the centres of both maps coincide is that of no shift.
+        away = [lag - (n - side) / 2 for lag, n in zip(lags, still.shape, strict=True)]
+        self.away = away
+        self.allowed = (
+            np.hypot(away[0][:, None], away[1][None, :]) <= reach if reach is not None else None
+        )
+
+    def _forward(self, image: NDArray[np.generic]) -> NDArray[np.complex64]:
+        return np.asarray(fft.rfft2(image.astype(np.float32), self.shape, workers=-1))
+
+    def surface(self, moving: Array) -> Array:
+        """Return Fisher's z of the correlation at each lag, weighted by the overlap's root."""
+        valid = np.isfinite(moving)
+        filled = np.where(valid, moving, 0.0)
+        turned = [self._forward(a[::-1, ::-1]) for a in (valid, filled, filled**2)]
+        pairs = ((0, 0), (1, 0), (2, 0), (0, 1), (0, 2), (1, 1))
+        product = np.stack([self.still[i] * turned[j] for i, j in pairs])
+        back = fft.irfft2(product, self.shape, workers=-1)[:, : self.full[0], : self.full[1]]
+        n, sf, sff, sm, smm, sfm = back.astype(np.float64)
+        n = np.maximum(n, 1.0)
+        spread = np.maximum(sff - sf**2 / n, 1e-6) * np.maximum(smm - sm**2 / n, 1e-6)
+        r = np.clip((sfm - sf * sm / n) / np.sqrt(spread), -0.999, 0.999)
+        enough = n >= self.fewest
+        if self.allowed is not None:
+            enough &= self.allowed
+        return np.where(enough, np.arctanh(r) * np.sqrt(n), 0.0)
+
+    def best(self, moving: Array) -> tuple[float, Array]:
+        """Return the score of the best lag, with either sign, and that lag (y, x; pixels)."""
+        size = np.abs(self.surface(moving))
+        row, column = np.unravel_index(int(np.argmax(size)), size.shape)
+        lag = np.array([self.away[0][row], self.away[1][column]])
+        return float(size[row, column]), lag
+
+
+def _chance(score: float, mirrored: Array) -> float:
+    """Return the chance that the best of all angles reaches ``score`` where there is no place.
+
+    Maxima over many shifts follow Gumbel's law; it is fitted to those of the mirrored maps.
+    """
+    place, width = stats.gumbel_r.fit(mirrored.ravel())
+    return float(-np.expm1(mirrored.shape[1] * stats.gumbel_r.logcdf(score, place, width)))
+
+
+def _placement(fixed: Field, moving: Field, angle: float, lag: Array) -> Placement:
+    """Return the placement that a rotation (degrees) and a lag of the centres (um) mean."""
+    turn = np.deg2rad(angle)
+    matrix = np.array([[np.cos(turn), np.sin(turn)], [-np.sin(turn), np.cos(turn)]])
+    centre = fixed.centre + lag  # there lies the middle of the moving map
+    half = float(np.hypot(*moving.size)) / 2
+    slow = (moving.origin[0], moving.origin[0] + (moving.shape[0] - 1) * moving.pixel[0])
+    return Placement(matrix, moving.centre - centre, centre, half, slow)
