@@ -65,8 +65,8 @@ def dead_time_corrected(counts: xr.DataArray, shots: int) -> xr.DataArray:
             f"{most:g} counts in a pixel of {shots} shots: is the number of shots right?"
         )
     with np.errstate(divide="ignore"):
-        arrived = -shots * np.log1p(-counts / shots)
-    return noted(arrived, counts, f"dead time corrected, {shots} shots a pixel")
+        arrived = -shots * np.log1p(-counts.to_numpy() / shots)
+    return noted(counts.copy(data=arrived), counts, f"dead time corrected, {shots} shots a pixel")
 
 
 def saturation_table(counts: xr.DataArray, shots: int) -> pd.DataFrame:

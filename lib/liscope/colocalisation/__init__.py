@@ -12,11 +12,13 @@ from liscope.colocalisation.measures import (
     Thresholds,
     detection_width,
     measures,
+    on_grid,
     pair_of,
+    seen_by_beam,
     thresholds,
 )
 from liscope.colocalisation.null import Null, shift_null
-from liscope.colocalisation.objects import KINDS, find_objects, object_table
+from liscope.colocalisation.objects import KINDS, examples, find_objects, object_table
 
 __all__ = [
     "KINDS",
@@ -26,10 +28,13 @@ __all__ = [
     "ceiling_table",
     "correspondence",
     "detection_width",
+    "examples",
     "find_objects",
     "measures",
     "object_table",
+    "on_grid",
     "pair_of",
+    "seen_by_beam",
     "shift_null",
     "thresholds",
 ]

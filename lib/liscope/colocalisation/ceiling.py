@@ -15,7 +15,7 @@ from liscope.sims import split_half
 
 
 def ceiling_table(
-    counts: xr.DataArray, current: xr.DataArray, again: xr.DataArray | None, pearson: float
+    counts: xr.DataArray, placed: xr.Dataset, again: xr.Dataset | None, pearson: float
 ) -> pd.DataFrame:
     """Return reliabilities, the ceiling, and the correlation as a share of it (column ``value``).
 
@@ -24,23 +24,19 @@ def ceiling_table(
     counts
         (y, x), whole numbers. Their reliability is the correlation of two halves of the dose,
         brought to the whole dose (Spearman-Brown).
-    current, again
-        Currents (nA) of two C-AFM maps on the same pixels. Without a second one, the current is
-        taken to repeat itself perfectly and the ceiling is that of the counts alone.
+    placed, again
+        Two C-AFM maps on the same pixels, from :func:`on_grid`. Without a second one, the current
+        is taken to repeat itself perfectly and the ceiling is that of the counts alone.
     pearson
         Correlation of log current and counts.
     """
-    valid = np.isfinite(current.to_numpy())
-    if again is not None:
-        valid &= np.isfinite(again.to_numpy())
+    maps = [one["typical"].to_numpy() for one in (placed, again) if one is not None]
+    valid = np.isfinite(maps).all(0)
     one, other = (half[valid] for half in split_half(counts))
     halves = float(np.corrcoef(one, other)[0, 1])
     of_counts = 2 * halves / (1 + halves)
-    of_current = np.nan
-    if again is not None:
-        # The floor keeps the logarithm of the noise out: a thousandth of the strong currents.
-        logs = [_log(image.to_numpy()[valid]) for image in (current, again)]
-        of_current = float(np.corrcoef(*logs)[0, 1])
+    logs = [np.log10(image[valid]) for image in maps]
+    of_current = float(np.corrcoef(logs[0], logs[1])[0, 1]) if again is not None else np.nan
     ceiling = float(
         np.sqrt(max(of_counts, 0.0) * (1.0 if np.isnan(of_current) else max(of_current, 0.0)))
     )
@@ -52,7 +48,3 @@ def ceiling_table(
         "r / ceiling": pearson / ceiling if ceiling > 0 else np.nan,
     }
     return pd.DataFrame({"value": rows}).rename_axis("number")
-
-
-def _log(current: np.ndarray) -> np.ndarray:
-    return np.asarray(np.log10(np.maximum(current, np.quantile(current, 0.99) / 1e3)))

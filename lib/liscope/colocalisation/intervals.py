@@ -16,10 +16,10 @@ import xarray as xr
 from numpy.typing import NDArray
 from scipy import special, stats
 
-from liscope.colocalisation.measures import Pair, Thresholds, measures, pair_of
+from liscope.colocalisation.measures import Pair, Thresholds, measures, on_grid, pair_of
 from liscope.colocalisation.objects import find_objects, object_table
 from liscope.progress import track
-from liscope.registration import Placement, draws, onto
+from liscope.registration import Placement, draws
 from liscope.registration.placement import Array
 from liscope.statistics import BLOCK, LEVEL, blocks, correlation_length
 
@@ -36,7 +36,7 @@ _NUMBER: Scale = (lambda n: np.log(n + 1), lambda z: np.exp(z) - 1)
 
 def correspondence(
     counts: xr.DataArray,
-    current: xr.DataArray,
+    seen: xr.Dataset,
     placement: Placement,
     limits: Thresholds,
     beam: float,
@@ -47,17 +47,20 @@ def correspondence(
     ----------
     counts
         (y, x), the fixed map.
-    current
-        (y, x) in nA, the moving map, averaged over the beam.
+    seen
+        The moving map as the beam sees it, from :func:`seen_by_beam`.
     beam
         Full width of the ion beam at half maximum, um.
     """
     rng = np.random.default_rng(0)
-    best = pair_of(counts, onto(current, counts, placement), limits)
+    best = pair_of(counts, on_grid(seen, counts, placement), limits)
     label = _blocks(best)
     numbers, places = [measures(best, limits)], [object_table(find_objects(best, limits, beam))]
     for moved in track(draws(placement, DRAWS, rng), "intervals"):
-        placed = replace(best, current=onto(current, counts, moved).to_numpy())
+        again = on_grid(seen, counts, moved)
+        placed = replace(
+            best, current=again["mean"].to_numpy(), typical=again["typical"].to_numpy()
+        )
         times = np.bincount(rng.choice(label.max() + 1, label.max() + 1), None, label.max() + 1)
         weight = times[label].astype(float)
         numbers.append(measures(placed, limits, weight))
@@ -76,7 +79,7 @@ def _places(pair: Pair, limits: Thresholds, beam: float, weight: Array) -> pd.Da
 
 def _blocks(pair: Pair) -> NDArray[np.intp]:
     valid = pair.valid
-    logs = np.where(valid, np.log10(np.maximum(pair.current, 1e-6)), np.nan)
+    logs = np.log10(pair.typical)
     length = max(correlation_length(image, valid) for image in (logs, pair.smooth))
     return blocks((valid.shape[0], valid.shape[1]), BLOCK * length)
 

@@ -9,7 +9,7 @@ import xarray as xr
 from skimage.filters import threshold_otsu
 
 from liscope.errors import DataError
-from liscope.registration import blurred
+from liscope.registration import Placement, blurred, contrast, onto
 from liscope.registration.placement import Array, Field
 from liscope.statistics import Mask
 
@@ -20,7 +20,7 @@ COLLECTED = 12.0  # counts that a place must collect before it is called rich or
 class Thresholds:
     """From where on a place is called conductive, and rich in lithium.
 
-    ``current`` is in nA, of the current averaged over the ion beam; ``counts`` per pixel, of counts
+    ``current`` is in nA, of the typical current over the ion beam; ``counts`` per pixel, of counts
     averaged over ``width`` (um, full width at half maximum).
     """
 
@@ -31,14 +31,17 @@ class Thresholds:
 
 @dataclass(frozen=True)
 class Pair:
-    """Counts and current (nA, averaged over the beam) on one grid (y, x); NaN takes no part.
+    """Counts and current (nA) on one grid (y, x); NaN takes no part.
 
-    ``smooth`` holds the counts averaged over the width at which they are called rich or poor.
+    ``current`` is the mean over the ion beam and ``typical`` the geometric mean, which does not
+    smear a place that conducts a thousand times better over its surroundings. ``smooth`` holds the
+    counts averaged over the width at which they are called rich or poor.
     """
 
     counts: Array
     smooth: Array
     current: Array
+    typical: Array
     field: Field
 
     @property
@@ -49,26 +52,45 @@ class Pair:
     def masks(self, limits: Thresholds) -> tuple[Mask, Mask]:
         """Return where it is conductive, and where it is rich in lithium."""
         valid = self.valid
-        conductive = valid & (np.where(valid, self.current, -np.inf) > limits.current)
+        conductive = valid & (np.where(valid, self.typical, -np.inf) > limits.current)
         return conductive, valid & (self.smooth > limits.counts)
 
 
-def pair_of(counts: xr.DataArray, current: xr.DataArray, limits: Thresholds | float) -> Pair:
-    """Return counts and placed current (y, x; one grid) as a pair.
+def seen_by_beam(current: xr.DataArray, beam: float, floor: float = 0.0) -> xr.Dataset:
+    """Return ``mean`` and ``typical`` (geometric mean) of a current (y, x; nA) over the ion beam.
 
     Parameters
     ----------
-    limits
-        The thresholds, or the width (um) to which counts are averaged.
+    beam
+        Full width at half maximum, um.
+    floor
+        nA, of the amplifier: what is below counts as this in the geometric mean; 0: found.
     """
-    width = limits.width if isinstance(limits, Thresholds) else limits
-    smooth = blurred(counts, width).to_numpy()
-    return Pair(counts.to_numpy(), smooth, current.to_numpy(), Field.of(counts))
+    typical = blurred(contrast(current, floor), beam)
+    values = {
+        "mean": blurred(current, beam),
+        "typical": typical.copy(data=10 ** typical.to_numpy()),
+    }
+    return xr.Dataset(
+        {name: image.drop_attrs().assign_attrs(current.attrs) for name, image in values.items()}
+    )
+
+
+def on_grid(seen: xr.Dataset, counts: xr.DataArray, placement: Placement) -> xr.Dataset:
+    """Return what :func:`seen_by_beam` gives on the pixels of the counts."""
+    return xr.Dataset({name: onto(image, counts, placement) for name, image in seen.items()})
+
+
+def pair_of(counts: xr.DataArray, placed: xr.Dataset, limits: Thresholds) -> Pair:
+    """Return counts (y, x) and what :func:`on_grid` gives as a pair."""
+    smooth = blurred(counts, limits.width).to_numpy()
+    mean, typical = (placed[name].to_numpy() for name in ("mean", "typical"))
+    return Pair(counts.to_numpy(), smooth, mean, typical, Field.of(counts))
 
 
 def thresholds(
     counts: xr.DataArray,
-    current: xr.DataArray,
+    placed: xr.Dataset,
     beam: float,
     given_current: float | None = None,
     given_counts: float | None = None,
@@ -80,8 +102,10 @@ def thresholds(
 
     Parameters
     ----------
-    counts, current
-        (y, x) on one grid; the current in nA.
+    counts
+        (y, x).
+    placed
+        The current on the same pixels, from :func:`on_grid`.
     beam
         Full width of the ion beam at half maximum, um.
     given_current, given_counts
@@ -92,8 +116,9 @@ def thresholds(
     DataError
         If there are fewer than a hundred pixels with both, or no positive current.
     """
-    both = np.isfinite(current.to_numpy()) & np.isfinite(counts.to_numpy())
-    positive = current.to_numpy()[both & (current.to_numpy() > 0)]
+    typical = placed["typical"].to_numpy()
+    both = np.isfinite(typical) & np.isfinite(counts.to_numpy())
+    positive = typical[both & (typical > 0)]
     if positive.size < 100:
         raise DataError("fewer than 100 pixels have counts and a positive current")
     width = detection_width(counts, beam)
@@ -115,9 +140,10 @@ def detection_width(counts: xr.DataArray, beam: float) -> float:
 def measures(pair: Pair, limits: Thresholds, weight: Array | None = None) -> dict[str, float]:
     """Return the measures of correspondence of a pair.
 
-    ``pearson`` and ``spearman`` are of log current and counts. ``manders_lithium`` is the share of
-    counts that lies where it is conductive (Manders' M1), ``manders_current`` the share of current
-    that lies where there is lithium (M2); ``dice`` is the overlap of both kinds of places.
+    ``pearson`` and ``spearman`` are of the logarithm of the typical current, and counts.
+    ``manders_lithium`` is the share of counts that lies where it is conductive (Manders' M1),
+    ``manders_current`` the share of current that lies where there is lithium (M2); ``dice`` is the
+    overlap of both kinds of places.
     ``area_conductive`` and ``area_lithium`` are what M1 and M2 would be without any relation.
 
     Parameters
@@ -131,8 +157,8 @@ def measures(pair: Pair, limits: Thresholds, weight: Array | None = None) -> dic
     valid = pair.valid
     w = np.ones(valid.sum()) if weight is None else weight[valid]
     counts, current = pair.counts[valid], pair.current[valid]
+    log = np.log10(pair.typical[valid])
     conductive, rich = (mask[valid] for mask in pair.masks(limits))
-    log = np.log10(np.maximum(current, limits.current / 1e3))
     carried = np.maximum(current, 0)
     both, one = w @ (conductive & rich), w @ conductive + w @ rich
     return {

@@ -70,7 +70,7 @@ def shift_null(
         _realigned(torus, other[::y, ::x], angles, reach)
         for y, x in track(((1, 1), *MIRRORS), "null model")
     ]
-    observed = surfaces[0][0, 0]
+    observed = torus.correlation(other)[0, 0]
     far = distance > length + reach
     shifted = np.concatenate([surfaces[0][far], *(one.ravel() for one in surfaces[1:])])
     alike = np.pi * max(length / 2 + reach, 1.0) ** 2
@@ -82,7 +82,7 @@ def shift_null(
 def _in_one_frame(
     fixed: xr.DataArray, moving: xr.DataArray, placement: Placement
 ) -> tuple[Array, Array]:
-    """Return both maps on square pixels over the field of the moving one; NaN where there is none."""
+    """Return both maps on square pixels over the field of the moving one; NaN: nothing there."""
     there, here = Field.of(moving), Field.of(fixed)
     step = max(max(here.pixel), max(there.size) / PIXELS)
     shape = np.maximum((there.size / step).astype(int), 8)
@@ -121,7 +121,7 @@ class _Torus:
     def distance(self) -> Array:
         """Return the length of each shift around the torus, pixels."""
         rows, columns = (np.minimum(np.arange(n), n - np.arange(n)) for n in self.shape)
-        return np.hypot(rows[:, None], columns[None, :])
+        return np.asarray(np.hypot(rows[:, None], columns[None, :]))
 
     def correlation(self, other: Array) -> Array:
         """Return |Pearson's correlation| with a map (NaN takes no part) at each shift."""

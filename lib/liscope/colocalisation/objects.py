@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from scipy import ndimage, stats
 
 from liscope.colocalisation.measures import Pair, Thresholds
+from liscope.probe.areas import Area
 from liscope.registration.placement import Array
 from liscope.statistics import Mask
 
@@ -116,6 +117,20 @@ def expected_counts(
 def _boxes(label: NDArray[np.int32], numbers: pd.Series) -> list[tuple[slice, slice]]:
     found = ndimage.find_objects(label)
     return [found[number - 1] for number in numbers]
+
+
+def examples(objects: pd.DataFrame, side: float) -> list[Area]:
+    """Return a square box (side in um) around one clear place of each of three kinds, if any."""
+    boxes: list[Area] = []
+    for kind in (KINDS[0], KINDS[1], KINDS[4]):
+        of_kind = objects[objects["kind"] == kind].sort_values("area_um2", ascending=False)
+        if kind == KINDS[1]:  # the one that is farthest from being called rich
+            of_kind = of_kind.assign(rate=of_kind["counts"] / of_kind["counts_if_rich"])
+            of_kind = of_kind.sort_values("rate")
+        for x, y in of_kind[["x_um", "y_um"]].to_numpy(float)[:1]:
+            corner = max(float(x) - side / 2, 0.0), max(float(y) - side / 2, 0.0)
+            boxes.append(Area(f"{len(boxes) + 1}: {kind}", *corner, side, side))
+    return boxes
 
 
 def object_table(

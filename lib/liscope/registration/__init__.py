@@ -7,9 +7,15 @@ the two maps show one place.
 """
 
 from liscope.registration.contrast import blurred, contrast, standing_out
-from liscope.registration.placement import Field, Placement, onto
+from liscope.registration.placement import Field, Placement, finer, onto
 from liscope.registration.register import Registration, register
-from liscope.registration.report import corner_table, draws, landmark_table, transform_table
+from liscope.registration.report import (
+    corner_table,
+    distance,
+    draws,
+    landmark_table,
+    transform_table,
+)
 
 __all__ = [
     "Field",
@@ -18,7 +24,9 @@ __all__ = [
     "blurred",
     "contrast",
     "corner_table",
+    "distance",
     "draws",
+    "finer",
     "landmark_table",
     "onto",
     "register",

@@ -142,6 +142,17 @@ def affine_basis(points: Array, placement: Placement) -> Array:
     return basis
 
 
+def finer(image: xr.DataArray, times: int) -> xr.DataArray:
+    """Return an empty map (y, x) over the same field with pixels ``times`` as fine; for `onto`."""
+    here = Field.of(image)
+    coords = {
+        dim: (dim, c - n * p / 2 + (np.arange(n * times) + 0.5) * p / times, image[dim].attrs)
+        for dim, c, n, p in zip(("y", "x"), here.centre, here.shape, here.pixel, strict=True)
+    }
+    empty = np.full([times * n for n in here.shape], np.nan)
+    return xr.DataArray(empty, coords, ("y", "x"), image.name)
+
+
 def onto(moving: xr.DataArray, fixed: xr.DataArray, placement: Placement) -> xr.DataArray:
     """Return ``moving`` on the pixels of ``fixed`` (y, x), NaN where it was not measured.
 

@@ -80,6 +80,15 @@ def draws(placement: Placement, count: int, rng: np.random.Generator) -> list[Pl
     return [placement.moved(step[:6]).drifted(step[6:].reshape(orders, 2)) for step in steps]
 
 
+def distance(one: Placement, other: Placement, fixed: xr.DataArray, moving: xr.DataArray) -> float:
+    """Return how far apart (um, root mean square) two placements put the common field."""
+    points, there = Field.of(fixed).points(), Field.of(moving)
+    placed = one(points)
+    inside = (np.abs(placed - there.centre) < there.size / 2).all(-1)
+    gap = placed[inside] - other(points[inside])
+    return float(np.sqrt(np.mean(np.sum(gap**2, -1))))
+
+
 def landmark_table(landmarks: Landmarks, placement: Placement) -> pd.DataFrame:
     """Return how far each held-out landmark lies from where the placement puts it, nm."""
     error = 1000 * errors(landmarks, placement)

@@ -119,7 +119,7 @@ class _Correlator:
     """Overlap-normalised correlation of one still map with many."""
 
     def __init__(self, still: Array, moving_shape: tuple[int, ...], reach: float | None) -> None:
-        side = int(np.ceil(np.hypot(*moving_shape)))
+        side = int(np.ceil(np.hypot(moving_shape[0], moving_shape[1])))
         self.full = [n + side - 1 for n in still.shape]
         self.shape = [fft.next_fast_len(n, real=True) for n in self.full]
         self.side = side
@@ -129,11 +129,12 @@ class _Correlator:
         self.fewest = FEWEST_OVERLAP * min(valid.sum(), float(np.prod(moving_shape)))
         lags = [np.arange(n) - (side - 1) for n in self.full]
         # The lag at which the centres of both maps coincide is that of no shift.
-        away = [lag - (n - side) / 2 for lag, n in zip(lags, still.shape, strict=True)]
-        self.away = away
-        self.allowed = (
-            np.hypot(away[0][:, None], away[1][None, :]) <= reach if reach is not None else None
-        )
+        self.away: list[Array] = [
+            np.asarray(lag - (n - side) / 2, dtype=float)
+            for lag, n in zip(lags, still.shape, strict=True)
+        ]
+        distance = np.sqrt(np.add.outer(self.away[0] ** 2, self.away[1] ** 2))
+        self.allowed = distance <= (np.inf if reach is None else reach)
 
     def _forward(self, image: NDArray[np.generic]) -> NDArray[np.complex64]:
         return np.asarray(fft.rfft2(image.astype(np.float32), self.shape, workers=-1))
@@ -150,10 +151,7 @@ class _Correlator:
         n = np.maximum(n, 1.0)
         spread = np.maximum(sff - sf**2 / n, 1e-6) * np.maximum(smm - sm**2 / n, 1e-6)
         r = np.clip((sfm - sf * sm / n) / np.sqrt(spread), -0.999, 0.999)
-        enough = n >= self.fewest
-        if self.allowed is not None:
-            enough &= self.allowed
-        return np.where(enough, np.arctanh(r) * np.sqrt(n), 0.0)
+        return np.where(self.allowed & (n >= self.fewest), np.arctanh(r) * np.sqrt(n), 0.0)
 
     def best(self, moving: Array) -> tuple[float, Array]:
         """Return the score of the best lag, with either sign, and that lag (y, x; pixels)."""

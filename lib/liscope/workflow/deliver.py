@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -69,6 +70,11 @@ def deliver(
     else:
         _say_how_to_run(parameters)
     return pd.Series(plain, dtype=object, name="value").to_frame()
+
+
+def plain_name(text: str) -> str:
+    """Return a name of letters, digits and underscores, as `deliver` takes it, for any text."""
+    return re.sub(r"[^A-Za-z0-9]+", "_", text).strip("_")
 
 
 def _write(folder: Path, given: Mapping[str, Mapping[str, Any]], plain: dict[str, Any]) -> None:
