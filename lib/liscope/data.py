@@ -25,7 +25,7 @@ from ruamel.yaml.error import YAMLError
 from liscope import specimens
 from liscope.errors import ReaderError
 from liscope.places import find_root
-from liscope.readers import read_scan
+from liscope.readers import read_curves, read_ions, read_scan
 
 
 def project_root() -> Path:
@@ -34,7 +34,7 @@ def project_root() -> Path:
 
 
 def locate(name: str, download: bool = True) -> Path | None:
-    """Return the file behind a data name; None where a specimen is simulated from our own code.
+    """Return the file (or folder) behind a data name; None where a specimen is simulated.
 
     Raises
     ------
@@ -49,7 +49,7 @@ def locate(name: str, download: bool = True) -> Path | None:
         return fetch(rest, download)
     path = project_root() / name
     try:
-        there = path.is_file()
+        there = path.exists()
     except (OSError, ValueError):  # a name that no file can have
         there = False
     if not there:
@@ -67,6 +67,32 @@ def open_scan(name: str) -> xr.Dataset:
     """
     path = locate(name)
     return read_scan(path) if path else specimens.measurement(name.partition(":")[2])
+
+
+def open_curves(name: str) -> xr.Dataset:
+    """Return the I-V curves behind a data name (see :func:`liscope.readers.read_curves`).
+
+    Raises
+    ------
+    ReaderError
+        If there are none, or the file is damaged or of another kind.
+    """
+    path = locate(name)
+    return read_curves(path) if path else specimens.measurement(name.partition(":")[2])
+
+
+def open_ions(name: str) -> xr.Dataset:
+    """Return the SIMS images behind a data name (see :func:`liscope.readers.read_ions`).
+
+    A path may also name the folder of one measurement, exported as one ASCII image a peak.
+
+    Raises
+    ------
+    ReaderError
+        If there are none, or the file is damaged or of another kind.
+    """
+    path = locate(name)
+    return read_ions(path) if path else specimens.measurement(name.partition(":")[2])
 
 
 def truth(name: str) -> xr.Dataset | None:

@@ -136,9 +136,12 @@ def test_old_gwyddion_numbers_are_in_base_units(real):
         ("bruker_data_header.000", "ends at byte 34693"),
         ("bruker_data_header.002", "ends at byte 43130"),
         ("force_bruker.001", "holds force curves, not an image"),
-        ("Line0010Point0025.ibw", "without image channels (a force curve?)"),
-        ("STS_grid_lockin.3ds", "none of the known scan formats"),
-        ("Bias-Spectroscopy041.dat", "none of the known scan formats"),
+        (
+            "Line0010Point0025.ibw",
+            "without image channels, not an image (a curve? see read_curves)",
+        ),
+        ("STS_grid_lockin.3ds", "a Nanonis .3ds file, no scan; open it with read_curves"),
+        ("Bias-Spectroscopy041.dat", "a Nanonis .dat file, no scan; open it with read_curves"),
     ],
 )
 def test_what_is_no_image_is_refused(real, name, words):

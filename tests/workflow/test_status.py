@@ -147,3 +147,21 @@ def test_which_samples_lack_their_data(ran: Project, name: str, missing: bool) -
         (ran.root / "scan.bin").unlink()
     why = missing_input(ran.workflow("toy").model.check({"scan": name}))
     assert why == ("scan: no data 'missing'" if missing else "")
+
+
+def test_a_measurement_that_is_a_folder_counts_with_all_its_files(
+    scan: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = scan.parent / "spot (1)"
+    folder.mkdir()
+    for peak in ("Li+", "total"):
+        (folder / f"spot (1) - {peak}.txt").write_text(peak)
+    sys.modules["liscope.data"].locate = lambda name, download=True: folder  # type: ignore[attr-defined]
+    project = Project(make(scan.parent, model="ToyWithData", **LIGHT))
+    go(project)
+    assert one(project) == ("fresh", "")
+    (folder / "spot (1) - Li+.txt").write_text("Li2")
+    assert one(project) == ("stale", "input changed: scan")
+    (folder / "spot (1) - Li+.txt").write_text("Li+")
+    (folder / "spot (1) - Na+.txt").write_text("Na+")
+    assert one(project)[0] == "stale"

@@ -1,35 +1,93 @@
-"""Opens scanning-probe images of five instrument families as one labelled `xarray.Dataset`.
+"""Opens files of scanning-probe and SIMS instruments as labelled `xarray.Dataset` objects.
 
-`read_scan` recognises the file by its first bytes. What it returns is the same for all:
+Three functions, one for each kind of measurement; each recognises the file by its first bytes:
+
+`read_scan`, scanning-probe images of five instrument families:
 
 - dims ``("y", "x")``; the coordinates are pixel centres in um, counted from the top-left corner
   of the picture as the vendor's own program shows it, y downwards. Retrace images and upward
   scans are turned into this frame.
 - one variable a channel and direction, retrace with the suffix ``_retrace``, with ``units``,
   ``long_name``, ``direction`` and ``quantity`` in its attributes;
-- the scan's bias, set-point, angle, centre and line time, and the file's own metadata as JSON,
-  in the attributes of the Dataset.
+- the scan's bias, set-point, angle, centre and line time in the attributes of the Dataset.
+
+`read_curves`, I-V curves:
+
+- dims ``("curve", "point")``, the points in order of acquisition: a backward sweep follows the
+  forward sweep in one curve of twice as many points. Shorter curves end with NaN.
+- variables ``bias`` (V), ``current`` (units of the file), ``time`` (s since the curve's first
+  point, where the file tells; nominal, without slewing) and one for every other channel;
+- coordinates ``curve`` (its number or label in the file), ``x``, ``y`` (um, in the scanner's own
+  frame, y upwards; NaN where not told) and ``group`` where the file has groups;
+- attributes ``bias_side`` and ``sweep_time`` (s from the first point of a curve to its last,
+  the median over the curves).
+
+`read_ions`, SIMS images:
+
+- one variable ``counts`` (unit ``count``), dims ``("ion", "y", "x")``, or ``("ion", "frame", "y",
+  "x")`` where the file has several frames or depth slices; lazy where the file is HDF5;
+- coordinates ``ion`` (the file's own names), ``mass`` (u, NaN where not told), ``y`` and ``x``:
+  pixel centres in um from the top-left corner, or in pixels (unit ``pixel``) where the file does
+  not tell the size of the raster, which `with_field` then sets;
+- attributes ``polarity`` (of the secondary ions), ``primary_beam``, ``shots_per_pixel`` and
+  ``dwell_time`` (s) of a frame, and ``dead_time_corrected`` (yes, no or unknown).
+
+All three keep the file's own metadata as JSON in ``metadata``, and ``source``, ``format`` and
+``history`` in the attributes.
 """
 
 from __future__ import annotations
 
 import os
-import re
+from collections.abc import Sequence
 from pathlib import Path
-from types import ModuleType
 
 import xarray as xr
 
-from liscope.errors import DataError, ReaderError
-from liscope.readers import asylum, gwyddion, nanonis, nanoscope, park
+from liscope.errors import DataError
+from liscope.readers import (
+    asylum,
+    asylum_curves,
+    bif6,
+    gwyddion,
+    hdf5,
+    iontof,
+    nanonis,
+    nanonis_dat,
+    nanonis_grid,
+    nanoscope,
+    nanosims,
+    park,
+    surfacelab,
+    tables,
+)
 from liscope.readers.common import guard, one_line
+from liscope.readers.ions import with_field
+from liscope.readers.opening import Family, open_file, with_origin
 
-__all__ = ["channel", "read_scan"]
+__all__ = ["channel", "read_curves", "read_ions", "read_scan", "with_field"]
 
-MAX_BYTES = 1 << 30  # a scan of 4096 x 4096 pixels with 8 channels has half of it
-
-_READERS = (gwyddion, nanoscope, asylum, nanonis, park)
-_KNOWN = ".gwy, .spm/.000, .ibw, .sxm, Park .tiff"
+_SCANS = Family(
+    "scan",
+    "read_scan",
+    ".gwy, .spm/.000, .ibw, .sxm, Park .tiff",
+    "export it as .gwy",
+    (gwyddion, nanoscope, asylum, nanonis, park),
+)
+_CURVES = Family(
+    "I-V curve",
+    "read_curves",
+    "Nanonis .dat and .3ds, Asylum .ibw, .csv, .tsv",
+    "export it as .csv",
+    (nanonis_dat, nanonis_grid, asylum_curves, tables),
+)
+_IONS = Family(
+    "SIMS image",
+    "read_ions",
+    "Cameca .im, .bif6, SurfaceLab ASCII .txt, ION-TOF .ita/.itm, TOFWERK .h5, SIMS-H5",
+    "export it as BIF6 or ASCII",
+    (nanosims, bif6, iontof, hdf5, surfacelab),
+)
 
 
 def read_scan(path: str | os.PathLike[str]) -> xr.Dataset:
@@ -50,14 +108,64 @@ def read_scan(path: str | os.PathLike[str]) -> xr.Dataset:
     ReaderError
         If the file is missing, damaged, of another format, or holds no image.
     """
-    raw, name = _bytes(Path(path)), Path(path).name
-    reader = _reader(raw, name)
-    with guard(name, reader.FORM):
-        scan: xr.Dataset = reader.read(raw)
-    history = f"read from {one_line(name)} by {scan.attrs['history']}"
-    for array in scan.data_vars.values():
-        array.attrs["history"] = history  # a channel keeps its origin when it is taken out
-    return scan.assign_attrs(source=one_line(name), format=reader.FORM, history=history)
+    return open_file(path, _SCANS, (_CURVES, _IONS))
+
+
+def read_curves(path: str | os.PathLike[str]) -> xr.Dataset:
+    """Return the I-V curves in a Nanonis or Asylum file, or in a table.
+
+    Parameters
+    ----------
+    path
+        The file. Its content decides on the reader; only a table, which has no first bytes of
+        its own, is known by its name: ``.csv`` or ``.tsv`` (columns: see
+        :mod:`liscope.readers.tables`).
+
+    Returns
+    -------
+    xarray.Dataset
+        ``bias``, ``current`` and further channels with dims ``("curve", "point")``, as the
+        package's docstring describes.
+
+    Raises
+    ------
+    ReaderError
+        If the file is missing, damaged, of another format, or holds no I-V curve.
+    """
+    return open_file(path, _CURVES, (_SCANS, _IONS))
+
+
+def read_ions(path: str | os.PathLike[str] | Sequence[str | os.PathLike[str]]) -> xr.Dataset:
+    """Return the SIMS images in a file, or in the files of one SurfaceLab measurement.
+
+    Parameters
+    ----------
+    path
+        The file; its content decides on the reader, its name does not. Or, for SurfaceLab's
+        ASCII images, the folder of one measurement, or a list of its files (one a peak).
+
+    Returns
+    -------
+    xarray.Dataset
+        ``counts`` with dims ``("ion", "y", "x")`` or ``("ion", "frame", "y", "x")``, as the
+        package's docstring describes. Lazy (dask) where the file is HDF5.
+
+    Raises
+    ------
+    ReaderError
+        If a file is missing, damaged, of another format, or holds no SIMS image; when the counts
+        are computed as well, where they are lazy (TOFWERK: OSError of h5py).
+    """
+    if isinstance(path, (str, os.PathLike)):
+        where = Path(path)
+        if not where.is_dir():
+            return open_file(where, _IONS, (_SCANS, _CURVES))
+        with guard(where.name, surfacelab.FORM):
+            return with_origin(surfacelab.read_folder(where), where.name, surfacelab.FORM)
+    files = [Path(file) for file in path]
+    name = f"{files[0].name} and {len(files) - 1} more" if files else "no file"
+    with guard(name, surfacelab.FORM):
+        return with_origin(surfacelab.read_files(files), name, surfacelab.FORM)
 
 
 def channel(scan: xr.Dataset, quantity: str, direction: str = "trace") -> xr.DataArray:
@@ -81,33 +189,3 @@ def channel(scan: xr.Dataset, quantity: str, direction: str = "trace") -> xr.Dat
             f"{name} ({what})" for name, (what, _) in zip(scan.data_vars, found, strict=True)
         )
     raise DataError(one_line(f"'{source}' has {why}"))
-
-
-def _bytes(path: Path) -> bytes:
-    """Return the file's content, of a regular file of sane size only."""
-    try:
-        if not path.is_file():
-            raise ReaderError(one_line(f"'{path.name}' is no file; check the path"))
-        size = path.stat().st_size
-        if not 0 < size <= MAX_BYTES:
-            what = "is empty" if not size else f"has {size} bytes, too many for a scan"
-            raise ReaderError(one_line(f"'{path.name}' {what}; copy it again"))
-        return path.read_bytes()
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise ReaderError(one_line(f"'{path.name}' cannot be opened: {reason}")) from None
-
-
-def _reader(raw: bytes, name: str) -> ModuleType:
-    """Return the reader whose magic the content begins with."""
-    for reader in _READERS:
-        if raw.startswith(reader.STARTS):
-            return reader
-    for reader in _READERS:
-        if any(re.search(suffix + "$", name, re.IGNORECASE) for suffix in reader.SUFFIXES):
-            raise ReaderError(
-                one_line(f"'{name}' does not begin as a {reader.FORM} file does; copy it again")
-            )
-    raise ReaderError(
-        one_line(f"'{name}' is none of the known scan formats ({_KNOWN}); export it as .gwy")
-    )

@@ -22,6 +22,7 @@ logs the whole wave where its size is wrong.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 from typing import Any, Literal
@@ -91,31 +92,41 @@ _SETPOINTS = {  # imaging mode -> entry of the note, unit
 
 def read(raw: bytes) -> xr.Dataset:
     """Return the image in the bytes `raw`."""
-    header, order = _header(raw)
+    header = wave_header(raw)
     nx, ny, channels = _shape(header)
-    dtype = np.dtype(order + _number_type(int(header["type"])))
-    if int(header["wave_size"]) - 320 != nx * ny * channels * dtype.itemsize:
-        raise ReaderError(f"gives {nx} x {ny} x {channels} numbers another size; copy it again")
-    planes = take(raw, _HEADER.itemsize, nx * ny * channels, dtype).reshape(channels, ny, nx)
-    note, labels = _texts(raw, header, channels)
+    planes = numbers(raw, header, (channels, ny, nx))
+    note, labels = texts(raw, header, 2, channels)
     images = [_image(plane, label, note) for plane, label in zip(planes, labels, strict=True)]
     return dataset(images, _frame(header, nx, ny, note), note, __name__)
 
 
-def _header(raw: bytes) -> tuple[Any, str]:
-    """Return the header and the byte order of the file."""
+def wave_header(raw: bytes) -> Any:
+    """Return the header of a wave, in the byte order of the file."""
     order: Literal["<", ">"] = ">" if raw[:1] == b"\0" else "<"
     header = take(raw, 0, 1, _HEADER.newbyteorder(order))[0]
     # Igor chooses the checksum such that all 16-bit words of the header add up to nothing.
     if int(take(raw, 0, _HEADER.itemsize // 2, order + "i2").sum(dtype=np.int64)) % 65536:
         raise ReaderError("is no Igor wave of version 5, or its header is damaged; copy it again")
-    return header, order
+    return header
+
+
+def numbers(raw: bytes, header: Any, shape: tuple[int, ...]) -> NDArray[Any]:
+    """Return the wave's numbers; `shape` is Igor's in reverse: its first index runs fastest."""
+    order = header.dtype["step"].base.byteorder
+    dtype = np.dtype(_number_type(int(header["type"]))).newbyteorder(order)
+    count = math.prod(shape)
+    if int(header["wave_size"]) - 320 != count * dtype.itemsize:
+        size = " x ".join(map(str, shape[::-1]))
+        raise ReaderError(f"gives {size} numbers another size; copy it again")
+    return take(raw, _HEADER.itemsize, count, dtype).reshape(shape)
 
 
 def _shape(header: Any) -> tuple[int, int, int]:
     nx, ny, channels, chunks = (int(n) for n in header["shape"])
     if channels < 1 or chunks > 1:
-        raise ReaderError("is an Igor wave without image channels (a force curve?), not an image")
+        raise ReaderError(
+            "is an Igor wave without image channels, not an image (a curve? see read_curves)"
+        )
     return *sides(nx, ny), sides(channels, 1)[0]
 
 
@@ -125,13 +136,13 @@ def _number_type(code: int) -> str:
     return _TYPES[code]
 
 
-def _texts(raw: bytes, header: Any, channels: int) -> tuple[dict[str, str], list[str]]:
-    """Return the note's entries and the labels of the channels."""
+def texts(raw: bytes, header: Any, dim: int, channels: int) -> tuple[dict[str, str], list[str]]:
+    """Return the note's entries and the labels of the channels, which lie along dimension `dim`."""
     at = 64 + int(header["wave_size"]) + int(header["formula_size"])
     note = take(raw, at, _small(header["note_size"]), "u1").tobytes()
     before = (header["note_size"], header["data_units_size"], *header["dim_units_size"])
-    at += sum(map(int, (*before, *header["labels_size"][:2])))
-    labels = take(raw, at, _small(header["labels_size"][2]), "u1").tobytes()
+    at += sum(map(int, (*before, *header["labels_size"][:dim])))
+    labels = take(raw, at, _small(header["labels_size"][dim]), "u1").tobytes()
     return _entries(note), _labels(labels, channels)
 
 
@@ -158,10 +169,11 @@ def _labels(labels: bytes, channels: int) -> list[str]:
 def _image(plane: NDArray[Any], label: str, note: Mapping[str, str]) -> Image:
     base, direction = split_direction(re.sub(r"Mod\d*$", "", label))
     upright = plane[::-1].astype(np.result_type(plane.dtype.newbyteorder("="), np.float32))
-    return Image(base, upright, _unit(base, note), direction)
+    return Image(base, upright, unit(base, note), direction)
 
 
-def _unit(base: str, note: Mapping[str, str]) -> str:
+def unit(base: str, note: Mapping[str, str]) -> str:
+    """Return the unit of a channel, from the note or from what it is called."""
     named = note.get(f"{base}Unit", "")
     return named or next((u for p, u in _UNITS if re.search(p, base, re.I)), "1")
 

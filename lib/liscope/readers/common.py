@@ -32,6 +32,7 @@ from liscope.units import factor, registry
 NAN = math.nan
 MAX_HEADER = 1 << 20  # bytes; the longest real header seen is 80 kB
 MAX_CHANNELS = 256
+RESERVED = {"x", "y", "curve", "point", "group", "time"}  # dimensions and coordinates
 MAX_SIDE = 1 << 16  # pixels along one side; instruments stop at 16384
 
 _UNIT = r"[A-Za-z%]{1,12}"
@@ -111,8 +112,8 @@ def guard(name: str, form: str) -> Iterator[None]:
     Foreign parsers answer damaged files with almost any exception and with log records; neither
     may reach the user. (None was seen to warn: the fuzzing benchmark would count it.)
     """
-    loud = logging.getLogger("tifffile")
-    was, loud.disabled = loud.disabled, True
+    was = logging.root.manager.disable
+    logging.disable(logging.CRITICAL)
     try:
         with np.errstate(all="ignore"):
             yield
@@ -123,7 +124,7 @@ def guard(name: str, form: str) -> Iterator[None]:
         message = f"'{name}' is damaged or no {form} file ({reason}); copy it again"
         raise ReaderError(one_line(message)) from None
     finally:
-        loud.disabled = was
+        logging.disable(was)
 
 
 # ------------------------------------------------------------------------------ raw values
@@ -306,13 +307,13 @@ def _variables(images: list[Image]) -> dict[str, xr.DataArray]:
     variables: dict[str, xr.DataArray] = {}
     for image in images:
         name = slug(image.label) + ("_retrace" if image.direction == "retrace" else "")
-        variables[_free(name, variables)] = _variable(image)
+        variables[free_name(name, variables)] = _variable(image)
     return variables
 
 
-def _free(name: str, taken: Mapping[str, Any]) -> str:
+def free_name(name: str, taken: Mapping[str, Any]) -> str:
     """Return `name`, with a number where a channel or a coordinate already has it."""
-    used = taken.keys() | {"x", "y"}
+    used = taken.keys() | RESERVED
     names = (f"{name}_{i}" if i > 1 else name for i in range(1, len(used) + 2))
     return next(free for free in names if free not in used)
 

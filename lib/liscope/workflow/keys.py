@@ -121,7 +121,17 @@ def _input(field: str, name: str, download: bool) -> dict[str, Any]:
     path = _locate(field, name, download)
     if path is None:
         return {"specimen": True}  # made by this library, whose code is hashed
+    if path.is_dir():
+        return _folder(path)
     return {"sha256": sha256(path), "bytes": path.stat().st_size}
+
+
+def _folder(path: Path) -> dict[str, Any]:
+    """Return hash and size of a measurement whose files share a folder; other folders in it not."""
+    files = {one.name: one for one in sorted(path.iterdir()) if one.is_file()}
+    text = json.dumps({name: sha256(one) for name, one in files.items()})
+    size = sum(one.stat().st_size for one in files.values())
+    return {"sha256": hashlib.sha256(text.encode()).hexdigest(), "bytes": size, "files": len(files)}
 
 
 def _locate(field: str, name: str, download: bool) -> Path | None:
