@@ -14,6 +14,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 TARGET = ROOT / "environment.yml"
 CONDA_NAMES = {"dask": "dask-core", "matplotlib": "matplotlib-base"}  # where conda-forge differs
+PIP_ONLY = {"simsh5"}  # not on conda-forge
 HEAD = "# Made by tools/environment_yml.py from pyproject.toml; change it there.\n"
 
 
@@ -24,8 +25,10 @@ def environment() -> str:
     needed = sorted([*project["dependencies"], *groups["lab"]])
     lines = ["name: liscope", "channels:", "  - conda-forge", "dependencies:"]
     lines += [f"  - python{project['requires-python']}"]
-    lines += [f"  - {conda(item)}" for item in needed]
-    return HEAD + "\n".join([*lines, "  - pip", "  - pip:", "      - -e ."]) + "\n"
+    lines += [f"  - {conda(item)}" for item in needed if name(item) not in PIP_ONLY]
+    lines += ["  - pip", "  - pip:"]
+    lines += [f"      - {item}" for item in needed if name(item) in PIP_ONLY]
+    return HEAD + "\n".join([*lines, "      - -e ."]) + "\n"
 
 
 def name(requirement: str) -> str:
