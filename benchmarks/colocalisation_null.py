@@ -1,6 +1,6 @@
 """Count how often unrelated maps are called correlated at p < 0.05: by our test and by others.
 
-    python benchmarks/colocalisation_null.py [--pairs 200] [--first 0]
+    python benchmarks/colocalisation_null.py [--pairs 400] [--first 0]
 
 Each pair is two independent simulated maps, smooth or made of places, one seen as Poisson counts.
 They are compared as they lie, and once more after being aligned by the very values compared, as our
@@ -8,8 +8,8 @@ registration does it, whatever its verdict. Other tests: the p-value of
 ``skimage.measure.pearson_corr_coeff``, the permutation of pixels, the scrambling of blocks
 (S. V. Costes et al., doi:10.1529/biophysj.103.038422) and toroidal shifts that are not aligned
 again. Related maps are compared too, to show that the test can say yes. Exits with 1 unless ours is
-at most 8 % for all unrelated pairs (5 % and what 200 pairs scatter) and at least 90 % for related
-ones. Takes about 1.5 s a pair on one core.
+at most 8 % for all unrelated pairs (5 % and what 400 pairs scatter) and at least 90 % for related
+ones. Takes about 0.5 s a pair and kind on one core, 400 pairs 10 minutes.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ from liscope.registration.search import find_start
 
 SIDE, STEP = 128, 0.0625  # pixels, um
 LEVEL = 0.05
+MOST = 8.0  # per cent: 5 and what 400 pairs scatter, twice over
 WINDOW, ROTATION = 1.0, 10.0  # um and degrees of the alignment
 SHUFFLES = 199
 BLOCK = 8  # pixels, of the block scrambling
@@ -117,7 +118,7 @@ def p_values(kind: str, seed: int) -> list[dict[str, object]]:
 def main() -> int:
     """Run all pairs, print the table, and return the exit status."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--pairs", type=int, default=200, help="how many (default: 200)")
+    parser.add_argument("--pairs", type=int, default=400, help="how many (default: 400)")
     parser.add_argument("--first", type=int, default=0, help="the first of them (default: 0)")
     given = parser.parse_args()
     seeds = range(given.first, given.first + given.pairs)
@@ -132,10 +133,10 @@ def main() -> int:
     print(table.to_string(float_format="{:.1f}".format))
     mine = table.xs("liscope", level="test")
     holds = bool(
-        (mine[["smooth", "places"]] <= 8).to_numpy().all() and (mine["related"] >= 90).all()
+        (mine[["smooth", "places"]] <= MOST).to_numpy().all() and (mine["related"] >= 90).all()
     )
     print(
-        f"{'holds' if holds else 'FAILED'}: at most 8 % of unrelated, at least 90 % of related pairs"
+        f"{'holds' if holds else 'FAILED'}: at most {MOST:g} % of unrelated, 90 % of related pairs"
     )
     return 0 if holds else 1
 

@@ -24,7 +24,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pandas as pd
-import SimpleITK as sitk  # noqa: N813
+import SimpleITK as sitk
 import xarray as xr
 from tqdm import tqdm
 
@@ -38,7 +38,7 @@ Contrasts = tuple[xr.DataArray, xr.DataArray]
 
 
 def specimen(seed: int) -> xr.DataTree:
-    """Return a film seen by two instruments whose frames differ at random, as the issue is posed."""
+    """Return a film seen by two instruments whose frames differ at random."""
     rng = np.random.default_rng([seed, 1])
     direction, length = rng.uniform(0, 2 * np.pi), 1.2 * np.sqrt(rng.random())
     tool = films.with_defects(

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 LIBRARY = Path(__file__).parents[2] / "lib" / "liscope"
-PHYSICS = ("readers", "specimens", "probe", "statistics", "figures")
+ANALYSIS = ("probe", "spectroscopy", "statistics")
+PHYSICS = ("readers", "specimens", *ANALYSIS, "figures")
 
 
 def _modules() -> Iterator[tuple[str, set[str]]]:
@@ -37,15 +38,15 @@ def _imports(module: str, *rooms: str) -> set[str]:
 
 @pytest.mark.parametrize("module", MODULES)
 def test_every_room_keeps_to_its_neighbours(module: str) -> None:
-    if _within(module, "readers", "specimens", "probe", "statistics", "units", "history"):
+    if _within(module, "readers", "specimens", *ANALYSIS, "units", "history"):
         assert not _imports(module, "workflow", "figures", "parameters", "data")
-    if _within(module, "probe", "statistics"):
+    if _within(module, *ANALYSIS):
         assert not _imports(module, "readers", "specimens")
     if _within(module, "workflow"):
         assert not _imports(module, *PHYSICS)
 
 
-@pytest.mark.parametrize("module", [m for m in MODULES if _within(m, "probe", "statistics")])
+@pytest.mark.parametrize("module", [m for m in MODULES if _within(m, *ANALYSIS)])
 def test_analysis_neither_reads_nor_plots_nor_prints(module: str) -> None:
     tree = ast.parse((LIBRARY / module).read_text(encoding="utf-8"))
     called = {

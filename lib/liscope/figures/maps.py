@@ -42,7 +42,7 @@ def maps(panels: Mapping[str, xr.DataArray], areas: Sequence[Area] = ()) -> Figu
     for axis, (title, image) in zip(axes, panels.items(), strict=True):
         draw_map(axis, image, title, norms[_quantity(image)])
         for area in areas:
-            _outline(axis, area)
+            outline(axis, area)
     return figure
 
 
@@ -75,8 +75,19 @@ def draw_map(axis: Axes, image: xr.DataArray, title: str, norm: Normalize | None
         spine.set_visible(False)
     axis.add_artist(ScaleBar(1, "um", location="lower left", box_alpha=0.7, length_fraction=0.25))
     label = image.attrs.get("long_name") if quantity == "change" else None
-    label = label or f"{quantity} / {image.attrs['units']}"
+    label = label or _label(image)
     axis.figure.colorbar(drawn, ax=axis, shrink=0.85, pad=0.02, label=label)
+
+
+def _label(image: xr.DataArray) -> str:
+    quantity = _quantity(image)
+    counted = quantity in ("counts", "ions")
+    return f"{quantity} per pixel" if counted else f"{quantity} / {image.attrs['units']}"
+
+
+def norm_of(image: xr.DataArray) -> Normalize:
+    """Return the scale of colours of a whole map (y, x), for parts of it."""
+    return _norm(image.to_numpy(), _quantity(image))
 
 
 def _norm(values: np.ndarray, quantity: str) -> Normalize:
@@ -90,7 +101,7 @@ def _norm(values: np.ndarray, quantity: str) -> Normalize:
     return Normalize(*np.quantile(finite, [0.005, 0.995]))
 
 
-def _outline(axis: Axes, area: Area) -> None:
+def outline(axis: Axes, area: Area) -> None:
     """Mark an area in white with a dark rim, which shows on any colour map."""
     rim = [withStroke(linewidth=2.6, foreground="black")]
     corner = (area.left, area.top)
@@ -138,13 +149,14 @@ def linked(panels: Mapping[str, xr.DataArray]) -> hv.Layout:
 
     across, down = (Span(dimension=side, line_color="#56B4E9") for side in ("width", "height"))
     plots = [
-        _interactive(image, title).opts(tools=["hover", CrosshairTool(overlay=(across, down))])
+        interactive(image, title).opts(tools=["hover", CrosshairTool(overlay=(across, down))])
         for title, image in panels.items()
     ]
     return hv.Layout(plots).cols(2)
 
 
-def _interactive(image: xr.DataArray, title: str) -> hv.Image:
+def interactive(image: xr.DataArray, title: str) -> hv.Image:
+    """Return one image (y, x) for JupyterLab, in the colours of :func:`maps`."""
     quantity = _quantity(image)
     norm = _norm(image.to_numpy(), quantity)
     return image.rename(quantity).hvplot.image(
@@ -154,7 +166,7 @@ def _interactive(image: xr.DataArray, title: str) -> hv.Image:
         cmap=COLOURS.get(quantity, "cividis"),
         clim=(norm.vmin, norm.vmax),
         cnorm="log" if quantity == "current" else "linear",
-        clabel=f"{quantity} / {image.attrs['units']}",
+        clabel=_label(image),
         flip_yaxis=True,
         data_aspect=1,
         frame_width=290,

@@ -51,7 +51,8 @@ def _drift(axis: Axes, placement: Placement) -> None:
         axis.plot(lines, drift[:, 0], color=BLUE, label="y")
         axis.legend(frameon=False)
     else:
-        axis.text(0.5, 0.5, "not fitted", ha="center", transform=axis.transAxes)
+        axis.text(0.5, 0.5, "no drift fitted", ha="center", transform=axis.transAxes)
+        axis.set_axis_off()
     axis.set(
         xlabel="scan line of the C-AFM / um", ylabel="drift / nm", title="beyond a steady drift"
     )
@@ -161,7 +162,7 @@ def places_figure(current: xr.DataArray, objects: pd.DataFrame) -> Figure:
         x, y = part["x_um"] - corner[0], part["y_um"] - corner[1]
         left.plot(x, y, "o", mfc="none", color=KIND_COLOURS[str(kind)], ms=8, mew=1.4, label=kind)
     left.legend(frameon=False, fontsize=7, loc="upper left", bbox_to_anchor=(0, -0.02), ncols=2)
-    seen = objects.dropna(subset=["counts_if_rich"]) if "counts_if_rich" in objects else objects[:0]
+    seen = objects.dropna(subset=["counts_if_rich"])
     for kind, part in seen.groupby("kind", sort=False):
         density = part["counts"] / part["counts_if_rich"]
         right.plot(part["area_um2"], density, "o", color=KIND_COLOURS[str(kind)], ms=4)

@@ -25,7 +25,13 @@ STYLE: dict[Any, Any] = {
 }
 mpl.rcParams.update(STYLE)
 
-COLOURS = {"height": "cividis", "current": "inferno", "change": "PuOr_r"}
+COLOURS = {
+    "height": "cividis",
+    "current": "inferno",
+    "change": "PuOr_r",
+    "counts": "viridis",
+    "ions": "cividis",
+}
 
 
 def show(figure: Figure, caption: str) -> tuple[Figure, str]:

@@ -15,12 +15,15 @@ from functools import lru_cache, partial
 import xarray as xr
 
 from liscope.errors import ReaderError
-from liscope.specimens import tip_stress
+from liscope.specimens import conductive_lithium, ionic_loops, tip_stress
 
 SPECIMENS: Mapping[str, Callable[[int], xr.DataTree]] = {
     film: partial(tip_stress.simulate, film) for film in tip_stress.FILMS
+} | {"rf_lmo": conductive_lithium.simulate, "rf_lmo_iv": ionic_loops.simulate}
+MEASUREMENTS = {film: ("pristine", "stressed") for film in tip_stress.FILMS} | {
+    "rf_lmo": ("cafm", "cafm_later", "sims"),
+    "rf_lmo_iv": ("curves", "rates", "reversal"),
 }
-MEASUREMENTS = {film: ("pristine", "stressed") for film in tip_stress.FILMS}
 
 
 _SEED = re.compile(r"[0-9]{1,9}")

@@ -158,7 +158,7 @@ class _Surface:
         label = np.where(domains > 0, domains, np.where(spots > 0, spots + count, 0))
         alive = np.concatenate([[False], rng.random(count) >= film.dead, [True] * more])
         carries = alive[label] if film.related else unrelated > 0
-        log = film.spread * rng.standard_normal(count + more + 1)[label]
+        log = film.spread * _each(count + more, rng)[label]
         log += film.texture * _field(0.03, rng)
         inside = np.where(carries, film.conductance, film.conductance_poor)
         lithium = np.where((label > 0) & (label <= count), 1.0, film.lithium_poor)
@@ -166,9 +166,14 @@ class _Surface:
 
     def relaxed(self, film: Film, rng: np.random.Generator) -> _Surface:
         """Return the film some time later."""
-        factor = np.exp(film.relaxation * rng.standard_normal(int(self.label.max()) + 1))
+        factor = np.exp(film.relaxation * _each(int(self.label.max()), rng))
         lithium = ndimage.gaussian_filter(self.lithium, film.blur / STEP)
         return replace(self, lithium=lithium, conductance=self.conductance * factor[self.label])
+
+
+def _each(count: int, rng: np.random.Generator) -> Image:
+    """Return a normal number for each label from 1 on, and zero for the film between them."""
+    return np.concatenate([[0.0], rng.standard_normal(count)])
 
 
 def _field(length: float, rng: np.random.Generator) -> Image:
