@@ -189,7 +189,7 @@ def slider(lithium: xr.DataArray, current: xr.DataArray) -> panel.Column:
 
     below, above = interactive(lithium, "lithium"), interactive(current, "current over lithium")
     opacity = panel.widgets.FloatSlider(  # type: ignore[no-untyped-call]
-        name="opacity of the current", start=0, end=1, value=0.5
+        label="opacity of the current", start=0, end=1, value=0.5
     )
     above = above.opts(alpha=0.5, colorbar=False)
     code: dict[str, Any] = {"value": "glyph.global_alpha = source.value"}
