@@ -21,10 +21,9 @@ from liscope.colocalisation.objects import find_objects, object_table
 from liscope.progress import track
 from liscope.registration import Placement, draws
 from liscope.registration.placement import Array
-from liscope.statistics import BLOCK, LEVEL, blocks, correlation_length
+from liscope.statistics import BLOCK, LEVEL, blocks, correlation_length, held_variance
 
 DRAWS = 200
-REACH = float(stats.norm.ppf((1 + LEVEL) / 2))
 
 Numbers = NDArray[np.float64]
 Scale = tuple[Callable[[Numbers], Numbers], Callable[[Numbers], Numbers]]
@@ -54,18 +53,19 @@ def correspondence(
     """
     rng = np.random.default_rng(0)
     best = pair_of(counts, on_grid(seen, counts, placement), limits)
-    label = _blocks(best)
+    label, used, held = _blocks(best)
     numbers, places = [measures(best, limits)], [object_table(find_objects(best, limits, beam))]
     for moved in track(draws(placement, DRAWS, rng), "intervals"):
         again = on_grid(seen, counts, moved)
         placed = replace(
             best, current=again["mean"].to_numpy(), typical=again["typical"].to_numpy()
         )
-        times = np.bincount(rng.choice(label.max() + 1, label.max() + 1), None, label.max() + 1)
+        times = np.bincount(rng.choice(used, len(used)), None, label.max() + 1)
         weight = times[label].astype(float)
         numbers.append(measures(placed, limits, weight))
         places.append(_places(placed, limits, beam, weight))
-    return _measure_table(pd.DataFrame(numbers)), _place_table(places)
+    reach = float(stats.t.ppf((1 + LEVEL) / 2, max(len(used) - 1, 1))) / np.sqrt(held)
+    return _measure_table(pd.DataFrame(numbers), reach), _place_table(places, reach)
 
 
 def _places(pair: Pair, limits: Thresholds, beam: float, weight: Array) -> pd.DataFrame:
@@ -77,42 +77,47 @@ def _places(pair: Pair, limits: Thresholds, beam: float, weight: Array) -> pd.Da
     return object_table(objects, weight[row, column], total)
 
 
-def _blocks(pair: Pair) -> NDArray[np.intp]:
+def _blocks(pair: Pair) -> tuple[NDArray[np.intp], NDArray[np.intp], float]:
+    """Return labels (y, x) of blocks, those with pixels, and the variance that blocks hold.
+
+    Domains differ much in size, so the blocks are twice as wide as those of an even film.
+    """
     valid = pair.valid
     logs = np.log10(pair.typical)
     length = max(correlation_length(image, valid) for image in (logs, pair.smooth))
-    return blocks((valid.shape[0], valid.shape[1]), BLOCK * length)
+    label = blocks((valid.shape[0], valid.shape[1]), 2 * BLOCK * length)
+    held = float(np.prod(held_variance(np.full(2, 2 * BLOCK))))
+    return label, np.unique(label[valid]), held
 
 
-def _measure_table(numbers: pd.DataFrame) -> pd.DataFrame:
+def _measure_table(numbers: pd.DataFrame, reach: float) -> pd.DataFrame:
     """Return value, low and high of each column; the first row is the value, the others scatter."""
     rows = {}
     for name in numbers:
         scale = _FISHER if name in ("pearson", "spearman") else _SHARE
-        rows[name] = _interval(numbers[name].to_numpy(), scale)
+        rows[name] = _interval(numbers[name].to_numpy(), scale, reach)
     table = pd.DataFrame.from_dict(rows, orient="index", columns=["value", "low", "high"])
     return table.rename_axis("measure")
 
 
-def _place_table(places: list[pd.DataFrame]) -> pd.DataFrame:
+def _place_table(places: list[pd.DataFrame], reach: float) -> pd.DataFrame:
     columns: dict[str, list[float]] = {}
     for name in places[0]:
         share = str(name).endswith("percent")
         found = np.array([table[name].to_numpy() for table in places]) / (100 if share else 1)
         scale = _SHARE if share else _NUMBER
-        ends = np.array([_interval(one, scale) for one in found.T]) * (100 if share else 1)
+        ends = np.array([_interval(one, scale, reach) for one in found.T]) * (100 if share else 1)
         for i, end in enumerate(("", "_low", "_high")):
             columns[f"{name}{end}"] = list(ends[:, i])
     return pd.DataFrame(columns, index=places[0].index)
 
 
-def _interval(numbers: Numbers, scale: Scale) -> tuple[float, float, float]:
+def _interval(numbers: Numbers, scale: Scale, reach: float) -> tuple[float, float, float]:
     forth, back = scale
     with np.errstate(divide="ignore", invalid="ignore"):
         value, *scattered = forth(numbers)
     scattered = [one for one in scattered if np.isfinite(one)]
     if not np.isfinite(value) or not scattered:  # none at all, or all there is
         return float(numbers[0]), np.nan, np.nan
-    reach = REACH * float(np.std(scattered))
-    low, high = back(value + reach * np.array([-1.0, 1.0]))
+    low, high = back(value + reach * float(np.std(scattered)) * np.array([-1.0, 1.0]))
     return float(numbers[0]), float(max(low, 0.0) if scale is _NUMBER else low), float(high)

@@ -12,9 +12,16 @@ from dataclasses import dataclass
 
 import numpy as np
 import xarray as xr
-from scipy import fft, ndimage
+from scipy import ndimage
 
 from liscope.progress import track
+from liscope.registration.correlation import (
+    Spectra,
+    averaged,
+    correlation,
+    spectra,
+    square_points,
+)
 from liscope.registration.placement import Array, Field, Placement
 from liscope.statistics import correlation_length
 
@@ -62,18 +69,18 @@ def shift_null(
     )
     pixel = max(Field.of(moving).size) / max(still.shape)
     angles = np.linspace(-rotation, rotation, 2 * int(np.ceil(rotation / STEP)) + 1)
-    torus = _Torus(still)
+    around = spectra(still, (still.shape[0], still.shape[1]))
     length = APART * max(correlation_length(still), correlation_length(other))
     reach = window / pixel
-    distance = torus.distance()
+    distance = _distance((still.shape[0], still.shape[1]))
     surfaces = [
-        _realigned(torus, other[::y, ::x], angles, reach)
+        _realigned(around, other[::y, ::x], angles, reach)
         for y, x in track(((1, 1), *MIRRORS), "null model")
     ]
-    observed = torus.correlation(other)[0, 0]
-    far = distance > length + reach
+    observed = _at_shifts(around, other)[0, 0]
+    far = distance > length + np.sqrt(2) * reach
     shifted = np.concatenate([surfaces[0][far], *(one.ravel() for one in surfaces[1:])])
-    alike = np.pi * max(length / 2 + reach, 1.0) ** 2
+    alike = max(length + 2 * reach, 1.0) ** 2  # shifts whose best correlations are much the same
     independent = max(1.0, len(shifted) / alike)
     beyond = float(np.mean(shifted >= observed))
     return Null(float(observed), shifted, independent, max(beyond, 1 / (independent + 1)))
@@ -85,66 +92,33 @@ def _in_one_frame(
     """Return both maps on square pixels over the field of the moving one; NaN: nothing there."""
     there, here = Field.of(moving), Field.of(fixed)
     step = max(max(here.pixel), max(there.size) / PIXELS)
-    shape = np.maximum((there.size / step).astype(int), 8)
-    axes = [
-        c - n * step / 2 + step / 2 + step * np.arange(n)
-        for c, n in zip(there.centre, shape, strict=True)
-    ]
-    points = np.stack(np.meshgrid(*axes, indexing="ij"), -1)
-    still = _averaged(fixed, here, placement.inverse(points), step)
-    other = _averaged(moving, there, points, step)
-    return still, np.where(np.isfinite(other), other, np.nanmean(other))
+    points = square_points(there, step)
+    still = averaged(fixed.to_numpy().astype(float), here, placement.inverse(points), step)
+    other = averaged(moving.to_numpy().astype(float), there, points, step)
+    return _standard(still), np.where(np.isfinite(other), _standard(other), 0.0)
 
 
-def _averaged(image: xr.DataArray, field: Field, points: Array, step: float) -> Array:
-    values = image.to_numpy().astype(float)
-    valid = np.isfinite(values)
-    blur = np.maximum(step / np.asarray(field.pixel) - 1, 0) / 2
-    where = np.moveaxis(field.indices(points), -1, 0)
-    weight, mean = (
-        ndimage.map_coordinates(ndimage.gaussian_filter(a, blur), where, order=1, cval=0.0)
-        for a in (valid.astype(float), np.where(valid, values, 0.0))
-    )
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return np.where(weight > 0.5, mean / weight, np.nan)
+def _standard(image: Array) -> Array:
+    return np.asarray((image - np.nanmean(image)) / (np.nanstd(image) or 1.0))
 
 
-class _Torus:
-    """One map on a torus, to be correlated with others at every shift."""
-
-    def __init__(self, still: Array) -> None:
-        self.shape = still.shape
-        valid = np.isfinite(still)
-        filled = np.where(valid, still - np.nanmean(still), 0.0)
-        self.parts = [fft.rfft2(a) for a in (valid.astype(float), filled, filled**2)]
-
-    def distance(self) -> Array:
-        """Return the length of each shift around the torus, pixels."""
-        rows, columns = (np.minimum(np.arange(n), n - np.arange(n)) for n in self.shape)
-        return np.asarray(np.hypot(rows[:, None], columns[None, :]))
-
-    def correlation(self, other: Array) -> Array:
-        """Return |Pearson's correlation| with a map (NaN takes no part) at each shift."""
-        valid = np.isfinite(other)
-        filled = np.where(valid, other, 0.0)
-        parts = [np.conj(fft.rfft2(a)) for a in (valid.astype(float), filled, filled**2)]
-        pairs = ((0, 0), (1, 0), (2, 0), (0, 1), (0, 2), (1, 1))
-        n, sf, sff, sm, smm, sfm = (
-            fft.irfft2(self.parts[i] * parts[j], self.shape) for i, j in pairs
-        )
-        n = np.maximum(n, 1.0)
-        spread = np.maximum(sff - sf**2 / n, 1e-9) * np.maximum(smm - sm**2 / n, 1e-9)
-        return np.asarray(np.abs(sfm - sf * sm / n) / np.sqrt(spread))
+def _distance(shape: tuple[int, int]) -> Array:
+    """Return the length of each shift around the torus, pixels."""
+    rows, columns = (np.minimum(np.arange(n), n - np.arange(n)) for n in shape)
+    return np.asarray(np.hypot(rows[:, None], columns[None, :]))
 
 
-def _realigned(torus: _Torus, other: Array, angles: Array, reach: float) -> Array:
+def _at_shifts(still: Spectra, other: Array) -> Array:
+    """Return |Pearson's correlation| with a map (NaN takes no part) at each shift."""
+    shape = (other.shape[0], other.shape[1])
+    return np.abs(correlation(still, spectra(other, shape), shape)[0])
+
+
+def _realigned(still: Spectra, other: Array, angles: Array, reach: float) -> Array:
     """Return, for each shift, the best correlation that aligning within the window would find."""
-    best = np.max([torus.correlation(_turned(other, angle)) for angle in angles], axis=0)
-    if reach < 1:
-        return np.asarray(best)
-    side = np.arange(-int(reach), int(reach) + 1)
-    disc = np.hypot(side[:, None], side[None, :]) <= reach
-    return np.asarray(ndimage.maximum_filter(best, footprint=disc, mode="wrap"))
+    best = np.max([_at_shifts(still, _turned(other, angle)) for angle in angles], axis=0)
+    side = 2 * int(reach) + 1  # a square window: somewhat more freedom than a round one
+    return np.asarray(ndimage.maximum_filter(best, side, mode="wrap"))
 
 
 def _turned(image: Array, angle: float) -> Array:

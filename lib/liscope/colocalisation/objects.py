@@ -70,6 +70,8 @@ def _table(mask: Mask, pair: Pair, least: float) -> pd.DataFrame:
             "area_um2": pixel * np.bincount(label.ravel())[numbers],
             "current_share": np.asarray(ndimage.sum(current, label, numbers)) / current.sum(),
             "counts": np.asarray(ndimage.sum(counts, label, numbers)),
+            "counts_if_poor": np.nan,
+            "counts_if_rich": np.nan,
             "label": numbers,
         }
     )
@@ -102,7 +104,7 @@ def expected_counts(
     spread = beam / np.sqrt(8 * np.log(2)) / np.asarray(pair.field.pixel)
     kept = np.array(
         [
-            ndimage.gaussian_filter((label[box] == number).astype(float), spread)[
+            ndimage.gaussian_filter((label[box] == number).astype(float), spread, mode="constant")[
                 label[box] == number
             ].mean()
             for number, box in zip(table["label"], _boxes(label, table["label"]), strict=True)

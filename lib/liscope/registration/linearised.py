@@ -17,6 +17,7 @@ from liscope import statistics
 from liscope.registration.placement import Array, Field, Placement, affine_basis, onto
 
 LEVELS = 24  # of the moving map between which its relation to the fixed one is a straight line
+FEWEST = 4  # blocks along either side, however far the residuals are alike
 ROUNDS = 4
 
 
@@ -119,7 +120,8 @@ def _described(fixed: Array, moving: Array, valid: NDArray[np.bool_]) -> Array:
 
 def _blocks(residual: Array, valid: NDArray[np.bool_]) -> tuple[NDArray[np.intp], float]:
     length = statistics.correlation_length(residual, valid)
-    side = statistics.BLOCK * length
+    extent = min(valid.any(0).sum(), valid.any(1).sum())
+    side = min(statistics.BLOCK * length, extent / FEWEST)
     label = statistics.blocks((residual.shape[0], residual.shape[1]), side)
     sides = np.full(2, max(side, 1.0) / max(length, 1e-9))
     return label, float(np.prod(statistics.held_variance(sides)))

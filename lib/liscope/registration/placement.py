@@ -120,7 +120,7 @@ class Placement:
 
     @property
     def rotation(self) -> float:
-        """Rotation of the moving map's frame against the fixed one, degrees."""
+        """Rotation by which fixed points are turned into moving ones, from x to y; degrees."""
         u, _, vt = np.linalg.svd(self.matrix)
         turn = u @ vt
         return float(np.rad2deg(np.arctan2(turn[0, 1], turn[0, 0])))
@@ -159,7 +159,8 @@ def onto(moving: xr.DataArray, fixed: xr.DataArray, placement: Placement) -> xr.
     Linear interpolation: a map that is finer than the fixed one must be smoothed first.
     """
     there, here = Field.of(moving), Field.of(fixed)
-    where = there.indices(placement(here.points()))
+    # Rounded, since the last bit of a coordinate would take a border pixel out of the map.
+    where = np.round(there.indices(placement(here.points())), 6)
     values = ndimage.map_coordinates(
         moving.to_numpy(), np.moveaxis(where, -1, 0), order=1, cval=np.nan
     )

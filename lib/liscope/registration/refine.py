@@ -36,10 +36,11 @@ def refine(
     affine.SetCenter(start.centre[::-1].tolist())
     affine.SetMatrix(start.matrix[::-1, ::-1].ravel().tolist())
     affine.SetTranslation(start.offset[::-1].tolist())
+    # The sum in another order would be another number; a method's own setting misses some threads.
+    sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(1)
     method = sitk.ImageRegistrationMethod()
     method.SetMetricAsMattesMutualInformation(BINS)
     method.SetMetricSamplingStrategy(method.NONE)
-    method.SetNumberOfThreads(1)  # the sum in another order would be another number
     if mask is not None:
         method.SetMetricFixedMask(mask)
     if other_mask is not None:

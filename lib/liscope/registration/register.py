@@ -17,7 +17,7 @@ from liscope.units import to_units
 
 CHANCE = 0.001  # of an equally good place where there is none, above which none is called found
 STRETCH = 0.15  # scale and shear beyond which a placement is not believed
-WANDER = 1.0  # um that the finer steps may move a corner away from the start
+WANDER = 0.18  # of half the moving map's diagonal: finer steps may move a corner as far
 
 
 @dataclass(frozen=True)
@@ -105,7 +105,7 @@ def _doubt(start: Placement, end: Placement, moving: Field) -> str:
     if not (largest < 1 + STRETCH and smallest > 1 - STRETCH):
         return f"the best affine map stretches by {largest:.2f} and {smallest:.2f}"
     wander = _wander(start, end, moving)
-    if wander > WANDER:
+    if wander > WANDER * np.hypot(*moving.size) / 2:
         return f"the finer steps wandered {wander:.2f} um away from the start"
     return ""
 

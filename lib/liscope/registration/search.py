@@ -1,9 +1,7 @@
 """A start that needs no help: all shifts at once by Fourier transforms, for a grid of rotations.
 
-The correlation is normalised by the overlap, so that shifts with a small overlap are neither
-favoured nor punished for it (D. Padfield, IEEE Trans. Image Process. 21, 2706 (2012),
-doi:10.1109/TIP.2011.2181402). Whether the best place is a place at all is decided by the same
-search with mirrored and turned maps, which have no place: what it finds there is chance.
+Whether the best place is a place at all is decided by the same search with mirrored and turned
+maps, which have no place: what it finds there is chance.
 """
 
 from __future__ import annotations
@@ -12,9 +10,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import fft, ndimage, stats
 
+from liscope.registration.correlation import averaged, correlation, spectra, square_points
 from liscope.registration.placement import Array, Field, Placement
 
 PIXELS = 96  # of the larger field's side at which is searched
@@ -54,7 +52,7 @@ def find_start(
     still, turning = _gridded(*fixed, step), _gridded(*moving, step)
     count = 2 * int(np.ceil(rotation / STEP)) + 1
     angles = np.linspace(-rotation, rotation, count)
-    correlator = _Correlator(still, turning.shape, None if shift is None else shift / step)
+    correlator = _Correlator(still, turning, None if shift is None else max(shift / step, 1.0))
     best = [correlator.best(image) for image in _turned(turning, angles)]
     chance_scores = np.array(
         [
@@ -71,24 +69,8 @@ def find_start(
 
 def _gridded(image: Array, field: Field, step: float) -> Array:
     """Return a map on square pixels of ``step`` um: averaged, without its slow variation."""
-    scale = step / np.asarray(field.pixel)
-    shape = np.maximum(np.floor(field.size / step).astype(int), 1)
-    corner = field.centre - shape * step / 2 + step / 2
-    axes = [
-        ((c + step * np.arange(n)) - o) / p
-        for c, n, o, p in zip(corner, shape, field.origin, field.pixel, strict=True)
-    ]
-    valid = np.isfinite(image)
-    blur = np.maximum(scale - 1, 0) / 2
-    weight = ndimage.gaussian_filter(valid.astype(float), blur)
-    smooth = ndimage.gaussian_filter(np.where(valid, image, 0.0), blur)
-    where = np.meshgrid(*axes, indexing="ij")
-    weight, smooth = (
-        ndimage.map_coordinates(a, where, order=1, mode="nearest") for a in (weight, smooth)
-    )
-    with np.errstate(invalid="ignore", divide="ignore"):
-        value = np.where(weight > 0.5, smooth / weight, np.nan)
-    return without_trend(value, min(shape) / 8)
+    values = averaged(image, field, square_points(field, step), step)
+    return without_trend(values, min(values.shape) / 8)
 
 
 def without_trend(image: Array, length: float) -> Array:
@@ -116,49 +98,33 @@ def _turned(image: Array, angles: Array) -> Iterator[Array]:
 
 
 class _Correlator:
-    """Overlap-normalised correlation of one still map with many."""
+    """Scores of one still map with many at all shifts; both in pixels, of the same size."""
 
-    def __init__(self, still: Array, moving_shape: tuple[int, ...], reach: float | None) -> None:
-        side = int(np.ceil(np.hypot(moving_shape[0], moving_shape[1])))
-        self.full = [n + side - 1 for n in still.shape]
-        self.shape = [fft.next_fast_len(n, real=True) for n in self.full]
-        self.side = side
-        valid = np.isfinite(still)
-        filled = np.where(valid, still, 0.0)
-        self.still = [self._forward(a) for a in (valid, filled, filled**2)]
-        self.fewest = FEWEST_OVERLAP * min(valid.sum(), float(np.prod(moving_shape)))
-        lags = [np.arange(n) - (side - 1) for n in self.full]
-        # The lag at which the centres of both maps coincide is that of no shift.
+    def __init__(self, still: Array, moving: Array, reach: float | None) -> None:
+        side = int(np.ceil(np.hypot(*moving.shape)))
+        rows, columns = (fft.next_fast_len(n + side - 1, real=True) for n in still.shape)
+        self.shape = (rows, columns)
+        self.still = spectra(still, self.shape)
+        self.fewest = FEWEST_OVERLAP * min(np.isfinite(still).sum(), np.isfinite(moving).sum())
+        # By how much the middles lie apart at each shift; what does not fit in front wraps around.
         self.away: list[Array] = [
-            np.asarray(lag - (n - side) / 2, dtype=float)
-            for lag, n in zip(lags, still.shape, strict=True)
+            np.where(np.arange(m) < n, np.arange(m), np.arange(m) - m) + (side - n) / 2
+            for m, n in zip(self.shape, still.shape, strict=True)
         ]
         distance = np.sqrt(np.add.outer(self.away[0] ** 2, self.away[1] ** 2))
         self.allowed = distance <= (np.inf if reach is None else reach)
 
-    def _forward(self, image: NDArray[np.generic]) -> NDArray[np.complex64]:
-        return np.asarray(fft.rfft2(image.astype(np.float32), self.shape, workers=-1))
-
-    def surface(self, moving: Array) -> Array:
-        """Return Fisher's z of the correlation at each lag, weighted by the overlap's root."""
-        valid = np.isfinite(moving)
-        filled = np.where(valid, moving, 0.0)
-        turned = [self._forward(a[::-1, ::-1]) for a in (valid, filled, filled**2)]
-        pairs = ((0, 0), (1, 0), (2, 0), (0, 1), (0, 2), (1, 1))
-        product = np.stack([self.still[i] * turned[j] for i, j in pairs])
-        back = fft.irfft2(product, self.shape, workers=-1)[:, : self.full[0], : self.full[1]]
-        n, sf, sff, sm, smm, sfm = back.astype(np.float64)
-        n = np.maximum(n, 1.0)
-        spread = np.maximum(sff - sf**2 / n, 1e-6) * np.maximum(smm - sm**2 / n, 1e-6)
-        r = np.clip((sfm - sf * sm / n) / np.sqrt(spread), -0.999, 0.999)
-        return np.where(self.allowed & (n >= self.fewest), np.arctanh(r) * np.sqrt(n), 0.0)
-
     def best(self, moving: Array) -> tuple[float, Array]:
-        """Return the score of the best lag, with either sign, and that lag (y, x; pixels)."""
-        size = np.abs(self.surface(moving))
-        row, column = np.unravel_index(int(np.argmax(size)), size.shape)
-        lag = np.array([self.away[0][row], self.away[1][column]])
-        return float(size[row, column]), lag
+        """Return the score of the best shift, with either sign, and that shift (y, x).
+
+        The score is Fisher's z of the correlation times the root of the overlap.
+        """
+        r, overlap = correlation(self.still, spectra(moving, self.shape), self.shape)
+        score = np.abs(np.arctanh(r)) * np.sqrt(overlap)
+        score = np.where(self.allowed & (overlap >= self.fewest), score, 0.0)
+        row, column = np.unravel_index(int(np.argmax(score)), score.shape)
+        shift = np.array([self.away[0][row], self.away[1][column]])
+        return float(score[row, column]), shift
 
 
 def _chance(score: float, mirrored: Array) -> float:
@@ -166,6 +132,8 @@ def _chance(score: float, mirrored: Array) -> float:
 
     Maxima over many shifts follow Gumbel's law; it is fitted to those of the mirrored maps.
     """
+    if not np.ptp(mirrored) > 0:  # no shift has enough overlap: nothing tells what chance would do
+        return 1.0
     place, width = stats.gumbel_r.fit(mirrored.ravel())
     return float(-np.expm1(mirrored.shape[1] * stats.gumbel_r.logcdf(score, place, width)))
 

@@ -74,7 +74,8 @@ def deliver(
 
 def plain_name(text: str) -> str:
     """Return a name of letters, digits and underscores, as `deliver` takes it, for any text."""
-    return re.sub(r"[^A-Za-z0-9]+", "_", text).strip("_")
+    plain = re.sub(r"[^A-Za-z0-9]+", "_", text).strip("_")
+    return (plain if plain[:1].isalpha() else f"_{plain}")[:64]
 
 
 def _write(folder: Path, given: Mapping[str, Mapping[str, Any]], plain: dict[str, Any]) -> None:
