@@ -71,8 +71,8 @@ def dead_time_corrected(counts: xr.DataArray, shots: int) -> xr.DataArray:
 
 def saturation_table(counts: xr.DataArray, shots: int) -> pd.DataFrame:
     """Return how near to one ion a shot a map of counts (y, x) comes, and what that costs."""
-    share = counts.to_numpy() / shots
     arrived = dead_time_corrected(counts, shots).to_numpy()
+    share = counts.to_numpy() / shots
     finite = np.isfinite(arrived)
     rows = {
         "ions_per_pixel": float(counts.mean()),

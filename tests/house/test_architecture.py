@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 LIBRARY = Path(__file__).parents[2] / "lib" / "liscope"
-ANALYSIS = ("probe", "spectroscopy", "statistics")
+ANALYSIS = ("probe", "sims", "registration", "colocalisation", "spectroscopy", "statistics")
 PHYSICS = ("readers", "specimens", *ANALYSIS, "figures")
 
 

@@ -51,8 +51,10 @@ def averaged(values: Array, field: Field, points: Array, step: float) -> Array:
     valid = np.isfinite(values)
     blur = np.maximum(step / np.asarray(field.pixel) - 1, 0) / 2
     where = np.moveaxis(field.indices(points), -1, 0)
-    weight, mean = (
-        ndimage.map_coordinates(ndimage.gaussian_filter(part, blur), where, order=1, cval=0.0)
+    weight, mean = (  # "constant" would drop a border pixel for the last bit of its coordinate
+        ndimage.map_coordinates(
+            ndimage.gaussian_filter(part, blur), where, order=1, mode="grid-constant"
+        )
         for part in (valid.astype(float), np.where(valid, values, 0.0))
     )
     with np.errstate(invalid="ignore", divide="ignore"):

@@ -76,7 +76,7 @@ class Instrument:
     beam: float = 0.07  # um, full width at half maximum of the ion beam
     counts: float = 6.0  # lithium ions per pixel inside a domain
     others: float = 40.0  # other ions per pixel
-    shape: float = 0.25  # standard deviation of the yield by what stands out of the surface
+    shape: float = 0.25  # change of the yield for a standard deviation that a place stands out by
     facing: float = 0.02  # the same by what faces the ion gun, which stands at one side
     matrix: float = 0.3  # how much better lithium ionises where there is much of it
     vignetting: float = 0.1  # loss of yield at the corners
@@ -146,8 +146,8 @@ class _Surface:
     lithium: Image  # relative to the inside of a domain
     conductance: Image  # nS
     height: Image  # nm
-    standing_out: Image  # of the mean around; unit variance
-    facing: Image  # slope towards the ion gun; unit variance
+    standing_out: Image  # of the mean around, in standard deviations; saturates at 1.5
+    facing: Image  # slope towards the ion gun, likewise
 
     @classmethod
     def grow(cls, film: Film, rng: np.random.Generator) -> _Surface:
