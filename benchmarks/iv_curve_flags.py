@@ -43,7 +43,9 @@ def one_seed(seed: int) -> tuple[pd.DataFrame, dict[str, int]]:
     """Simulate and analyse one specimen; return a row an area and statistic, and the flags."""
     tree = ionic_loops.simulate(seed)
     truth = tree["truth"].to_dataset()
-    stray = iv.displacement(iv.zero_bias_gaps(iv.cycles(tree["rates"].to_dataset())))
+    swept = iv.cycles(tree["rates"].to_dataset())
+    swept = swept.isel(curve=np.flatnonzero(iv.quality(swept)["good"]))
+    stray = iv.displacement(iv.zero_bias_gaps(swept))
     loops = iv.cycles(tree["curves"].to_dataset())
     quality = iv.quality(loops)
     loops = iv.without_displacement(loops, stray.capacitance)

@@ -38,10 +38,10 @@ def analysed(tree: xr.DataTree) -> tuple[xr.DataArray, xr.Dataset, registration.
     """Return counts, current as the beam sees it, and the placement."""
     cafm, ions = tree["cafm"].to_dataset(), tree["sims"].to_dataset()
     found = registration.register(*by_topography(cafm, ions), drift_orders=2).trusted()
-    current = probe.conduction(
-        cafm.current, probe.amplifier(cafm.current).offset, cafm.bias, cafm.bias_side
-    )
-    return sims.summed(ions, ["Li+"]), colocalisation.seen_by_beam(current, BEAM), found
+    amplifier = probe.amplifier(cafm.current)
+    current = probe.conduction(cafm.current, amplifier.offset, cafm.bias, cafm.bias_side)
+    floor = 3 * float(np.nan_to_num(amplifier.noise))
+    return sims.summed(ions, ["Li+"]), colocalisation.seen_by_beam(current, BEAM, floor), found
 
 
 def measures_of(seed: int) -> list[dict[str, object]]:

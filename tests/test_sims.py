@@ -1,4 +1,4 @@
-"""Counts: dead time against a vendor's own correction, sums by name, halves of a dose."""
+"""Counts: dead time against a vendor's own correction, and sums by name."""
 
 import numpy as np
 import pytest
@@ -16,6 +16,10 @@ def counts(values: object, name: str = "Li+") -> xr.DataArray:
         np.atleast_2d(np.asarray(values, float)), dims=("y", "x"), name=name,
         attrs={"units": "count", "quantity": "counts"},
     )  # fmt: skip
+
+
+def images_of(image: xr.DataArray) -> xr.Dataset:
+    return xr.Dataset({"counts": image.expand_dims(ion=["Li+"])})
 
 
 def ions(frames: int = 0) -> xr.Dataset:
@@ -64,7 +68,8 @@ def test_counts_of_a_detector_are_brought_back_to_what_arrived(mean: float) -> N
     bias = np.expm1(mean / shots) / 2
     error = np.sqrt(np.expm1(mean / shots) * shots / 200**2)
     assert corrected == pytest.approx(mean + bias, abs=4 * error + 0.1 * bias)
-    missed = sims.saturation_table(counted, shots).loc["missed_by_dead_time_percent", "value"]
+    table = sims.saturation_table(images_of(counted), ["Li+"], shots)
+    missed = table.loc["Li+", "missed_by_dead_time_percent"]
     expected = 100 * (1 - shots * -np.expm1(-mean / shots) / mean)
     assert missed == pytest.approx(expected, abs=1.5)
 
@@ -87,13 +92,16 @@ def test_a_pixel_in_which_every_shot_counted_is_infinite() -> None:
 @pytest.mark.parametrize("shots", [63, 0, -5])
 def test_more_counts_than_shots_are_refused(shots: int) -> None:
     message = f"64 counts in a pixel of {shots} shots: is the number of shots right"
-    for function in (sims.dead_time_corrected, sims.saturation_table):
-        with pytest.raises(DataError, match=message):
-            function(counts([[1, 64]]), shots)
+    image = counts([[1, 64]])
+    with pytest.raises(DataError, match=message):
+        sims.dead_time_corrected(image, shots)
+    with pytest.raises(DataError, match=message):
+        sims.saturation_table(images_of(image), ["Li+"], shots)
 
 
 def test_saturation_is_told_in_numbers() -> None:
-    table = sims.saturation_table(counts([[0, 10, 20, 40, 60]]), 100)["value"]
+    image = counts([[0, 10, 20, 40, 60]])
+    table = sims.saturation_table(images_of(image), ["Li+"], 100).loc["Li+"]
     arrived = -100 * np.log(1 - np.array([0, 0.1, 0.2, 0.4, 0.6]))
     expected = {
         "ions_per_pixel": 26,
@@ -103,6 +111,15 @@ def test_saturation_is_told_in_numbers() -> None:
         "missed_by_dead_time_percent": 100 * (1 - 130 / arrived.sum()),
     }
     assert table.to_dict() == pytest.approx(expected)
+
+
+def test_each_ion_is_judged_by_itself_with_the_shots_of_all_frames() -> None:
+    """Three ions of 40 counts each are more than the 64 shots of 4 frames; none of them is."""
+    values = np.full((3, 4, 2, 2), 10)
+    images = xr.Dataset({"counts": (("ion", "frame", "y", "x"), values)}, {"ion": ["a", "b", "c"]})
+    table = sims.saturation_table(images, ["a", "c"], 16)
+    assert list(table.index) == ["a", "c"]
+    np.testing.assert_allclose(table["highest_counts_per_shot"], 40 / 64)
 
 
 # ----------------------------------------------------------------------------------------- sums
@@ -138,25 +155,3 @@ def test_an_ion_that_is_not_there_is_named_with_those_that_are(
 ) -> None:
     with pytest.raises(DataError, match=r"no ion 'Na\+' in 'a.bif6': Li\+, Mn\+, O\+, total"):
         sims.summed(ions(), names, without)
-
-
-# --------------------------------------------------------------------------------------- halves
-
-
-def test_halves_are_independent_and_make_the_whole() -> None:
-    """Poisson counts, thinned; 250,000 pixels tell a covariance to 0.2 % of a variance."""
-    whole = counts(np.random.default_rng(0).poisson(8, (500, 500)))
-    one, other = sims.split_half(whole)
-    np.testing.assert_array_equal(one + other, whole)
-    for half in (one, other):
-        assert half.mean() == pytest.approx(4, rel=0.005)
-        assert half.var() == pytest.approx(4, rel=0.02)
-    assert abs(np.cov(one.ravel(), other.ravel())[0, 1]) < 4 * 4 / 500
-    again, _ = sims.split_half(whole)
-    np.testing.assert_array_equal(one, again)
-
-
-@pytest.mark.parametrize("value", [1.5, np.nan])
-def test_halves_of_no_whole_counts_are_refused(value: float) -> None:
-    with pytest.raises(DataError, match="'Li\\+' has no whole counts"):
-        sims.split_half(counts([[1, value]]))

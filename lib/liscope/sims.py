@@ -9,7 +9,6 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import xarray as xr
-from numpy.typing import NDArray
 
 from liscope.errors import DataError
 from liscope.history import noted
@@ -69,34 +68,31 @@ def dead_time_corrected(counts: xr.DataArray, shots: int) -> xr.DataArray:
     return noted(counts.copy(data=arrived), counts, f"dead time corrected, {shots} shots a pixel")
 
 
-def saturation_table(counts: xr.DataArray, shots: int) -> pd.DataFrame:
-    """Return how near to one ion a shot a map of counts (y, x) comes, and what that costs."""
-    arrived = dead_time_corrected(counts, shots).to_numpy()
-    share = counts.to_numpy() / shots
-    finite = np.isfinite(arrived)
-    rows = {
-        "ions_per_pixel": float(counts.mean()),
+def saturation_table(ions: xr.Dataset, names: list[str], shots: int) -> pd.DataFrame:
+    """Return, for each ion, how near to one a shot it comes in some pixels, and what that costs.
+
+    Parameters
+    ----------
+    ions
+        As :func:`liscope.readers.read_ions` returns them, not yet corrected for dead time.
+    names
+        Ions as the file names them.
+    shots
+        Shots per pixel and frame.
+    """
+    frames = ions.sizes.get("frame", 1)
+    rows = {name: _saturation(summed(ions, [name]), shots * frames) for name in names}
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("ion")
+
+
+def _saturation(counts: xr.DataArray, shots: int) -> dict[str, float]:
+    seen, arrived = counts.to_numpy(), dead_time_corrected(counts, shots).to_numpy()
+    finite, share = np.isfinite(arrived), seen / shots
+    missed = 1 - seen[finite].sum() / max(arrived[finite].sum(), 1e-9)
+    return {
+        "ions_per_pixel": float(seen.mean()),
         "highest_counts_per_shot": float(share.max()),
         "pixels_to_watch_percent": 100 * float((share > WATCH).mean()),
         "pixels_unreliable_percent": 100 * float((share > UNRELIABLE).mean()),
-        "missed_by_dead_time_percent": 100
-        * float(1 - counts.to_numpy()[finite].sum() / arrived[finite].sum()),
+        "missed_by_dead_time_percent": 100 * float(missed),
     }
-    return pd.DataFrame({"value": rows})
-
-
-def split_half(counts: xr.DataArray) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return two independent measurements of half the dose, by dividing each count at random.
-
-    Binomial thinning of Poisson counts gives two independent Poisson counts.
-
-    Raises
-    ------
-    DataError
-        If the counts are not whole numbers, as after a correction.
-    """
-    whole = counts.to_numpy()
-    if not np.allclose(whole, np.round(whole)):
-        raise DataError(f"'{counts.name}' has no whole counts: give them as they were counted")
-    one = np.random.default_rng(0).binomial(whole.astype(np.int64), 0.5)
-    return one, whole.astype(np.int64) - one

@@ -3,10 +3,9 @@
 import numpy as np
 import pytest
 import xarray as xr
-from counted_maps import counts_of, random_pair, seen_of, smooth
+from counted_maps import counts_of, seen_of, smooth
 
 from liscope.colocalisation import ceiling_table
-from liscope.errors import DataError
 
 SIDE = 200
 MEAN, SIGNAL, NOISE = 6.0, 1.5, 0.6  # counts; standard deviations of counts, and of ln current
@@ -57,7 +56,7 @@ def test_pixels_that_one_map_lacks_take_no_part(measured: tuple) -> None:
 
 
 def test_noise_alone_leaves_no_ceiling() -> None:
-    """Halves of what does not vary correlate by chance only, now and then below zero."""
+    """What varies by Poisson's law only repeats itself by chance only, now and then below zero."""
     rng = np.random.default_rng(1)
     tables = [
         ceiling_table(counts_of(rng.poisson(3, (60, 60))), seen_of(np.ones((60, 60))), None, 0.1)
@@ -67,9 +66,3 @@ def test_noise_alone_leaves_no_ceiling() -> None:
     assert max(ceilings) < 0.35 and min(ceilings) == 0
     none = tables[int(np.argmin(ceilings))]["value"]
     assert np.isnan(none["r / ceiling"]) and none["reliability of the counts"] < 0
-
-
-def test_corrected_counts_are_refused() -> None:
-    pair = random_pair()
-    with pytest.raises(DataError, match="'map' has no whole counts"):
-        ceiling_table(counts_of(1.1 * pair.counts), seen_of(pair.typical), None, 0.3)

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
-from counted_maps import IN_PLACE, counts_of, film, seen_of
+from counted_maps import IN_PLACE, counts_of, film, seen_of, smooth
 from scipy import stats
 
 from liscope.colocalisation import (
@@ -89,4 +89,18 @@ def test_maps_without_places_have_no_intervals_of_places() -> None:
     rng = np.random.default_rng(0)
     counts, seen = counts_of(rng.poisson(1, (40, 40))), seen_of(rng.uniform(0.01, 0.02, (40, 40)))
     _, places = correspondence(counts, seen, IN_PLACE, Thresholds(1.0, 50.0, 0.1), BEAM)
-    assert (places["number"] == 0).all() and (places["number_high"].fillna(0) == 0).all()
+    assert (places["number"] == 0).all()
+    # Where none is seen, up to 3 are expected with a chance of 5 %: exp(-3).
+    np.testing.assert_allclose(places["number_high"], 3)
+    assert places[["area_um2_high", "current_share_percent_high"]].isna().all(axis=None)
+
+
+def test_too_few_blocks_give_no_interval() -> None:
+    """Two maps as smooth as their field is wide: one place says nothing about the next."""
+    rng = np.random.default_rng(0)
+    counts, seen = (
+        counts_of(rng.poisson(5 + smooth(rng, 40, 9))),
+        seen_of(np.exp(smooth(rng, 40, 9))),
+    )
+    measured, _ = correspondence(counts, seen, IN_PLACE, Thresholds(1.0, 5.0, 0.1), BEAM)
+    assert measured["value"].notna().all() and measured[["low", "high"]].isna().all(axis=None)

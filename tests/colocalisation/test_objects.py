@@ -148,12 +148,13 @@ def test_kinds_are_counted_with_area_and_current(found: pd.DataFrame) -> None:
     assert list(table.index) == list(KINDS) and (table["number"] == 1).all()
     np.testing.assert_allclose(table["area_um2"], found["area_um2"])
     np.testing.assert_allclose(table["current_share_percent"], 100 * found["current_share"])
-    weighted = object_table(found, np.array([3.0, 0, 1, 3, 2]), 1.5)
-    np.testing.assert_allclose(weighted["number"], [3, 0, 1, 3, 2])
+    times = np.array([3.0, 0, 1, 3, 2])
+    weighted = object_table(found, times)
+    np.testing.assert_allclose(weighted["number"], times)
+    np.testing.assert_allclose(weighted["area_um2"], times * found["area_um2"])
     np.testing.assert_allclose(
-        weighted["current_share_percent"],
-        100 * found["current_share"] * [3, 0, 1, 3, 2] / 1.5,
-    )
+        weighted["current_share_percent"], 100 * found["current_share"]
+    )  # which knows of the weights by itself
 
 
 @pytest.mark.parametrize("lithium", [True, False])

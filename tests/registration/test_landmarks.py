@@ -57,7 +57,20 @@ def test_marks_replace_the_search_where_it_does_not_reach() -> None:
     assert not register(two.fixed, two.moving).found  # searched are 30 degrees to either side
     roughly = marked(two, 4, error=0.05)
     found = register(two.fixed, two.moving, landmarks=roughly)
-    assert found.found and found.start is None
+    assert found.found and found.start.chance < 1e-3
     assert two.error(start_from(roughly, Field.of(two.fixed), Field.of(two.moving))) > 20
     assert two.error(found.trusted()) < 5
     assert landmark_table(marked(two, 6, seed=1), found.placement)["error_nm"].max() < 10
+
+
+def test_marks_do_not_make_a_place_of_none() -> None:
+    """Wrong marks, marks off the map, and right marks on a map of something else."""
+    two = pair(seed=1, angle=10)
+    right = marked(two, 4)
+    swapped = [(y, x, v, u) for x, y, u, v in right]
+    away = [(x + 40, y, u, v) for x, y, u, v in right]
+    for places in (swapped, away):
+        found = register(two.fixed, two.moving, landmarks=places)
+        assert not found.found and "by chance" in found.reason
+    other = pair(seed=8, angle=10).moving
+    assert not register(two.fixed, other, landmarks=right).found

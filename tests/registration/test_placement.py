@@ -8,7 +8,7 @@ import xarray as xr
 from analytic_maps import Landscape, at, image, mesh
 
 from liscope.registration import Field, Placement, finer, onto
-from liscope.registration.placement import affine_basis
+from liscope.registration.placement import displacement_basis
 
 QUARTER = np.array([[0.0, 1.0], [-1.0, 0.0]])  # (y, x): what lies along x comes to lie along y
 TURNED = Placement(QUARTER, np.array([10.0, 20.0]), np.array([1.0, 1.0]), 2.0)
@@ -74,8 +74,19 @@ def test_a_small_displacement_moves_the_fixed_points_first() -> None:
          step[4] * relative[:, 0] + step[5] * relative[:, 1]], -1
     )  # fmt: skip
     np.testing.assert_allclose(placement.moved(step)(points), placement(displaced))
-    by_basis = points + np.einsum("p,npd->nd", step, affine_basis(points, placement))
+    by_basis = points + np.einsum("p,npd->nd", step, displacement_basis(points, general()))
     np.testing.assert_allclose(by_basis, displaced)
+
+
+def test_more_drift_moves_points_as_the_displacement_that_stands_for_it() -> None:
+    placement, points = general(DRIFT), scattered()
+    step = np.zeros(10)
+    step[6:] = 0.01, -0.02, 0.015, 0.03  # second polynomial y, x; third y, x
+    displaced = points + np.einsum("p,npd->nd", step, displacement_basis(points, placement))
+    more = placement.drifted(step[6:].reshape(2, 2))(points)
+    # To first order: a displaced point lies on another scan line, too, where the drift differs.
+    np.testing.assert_allclose(placement(displaced), more, atol=0.01)
+    np.testing.assert_allclose(general()(displaced) - general()(points), more - placement(points))
 
 
 def test_more_drift_is_added_to_the_drift() -> None:

@@ -5,7 +5,7 @@ import pytest
 from analytic_maps import pair
 from scipy import ndimage, stats
 
-from liscope.registration import Field
+from liscope.registration import Field, register
 from liscope.registration.search import _chance, find_start, without_trend
 
 
@@ -62,11 +62,11 @@ def test_chance_follows_the_law_of_maxima() -> None:
     mirrored = law.rvs((3, 20), random_state=0)
     for score in (14.0, 18.0, 24.0):
         expected = 1 - law.cdf(score) ** 20
-        assert np.log(_chance(score, mirrored)) == pytest.approx(
+        assert np.log(_chance(score, mirrored, 20)) == pytest.approx(
             np.log(expected), rel=0.25, abs=0.5
         )
-    assert _chance(9.0, mirrored) > 0.99
-    assert _chance(5.0, np.zeros((3, 20))) == 1  # none had enough overlap
+    assert _chance(9.0, mirrored, 20) > 0.99
+    assert _chance(5.0, np.zeros((3, 20)), 20) == 1  # none had enough overlap
 
 
 def test_slow_variation_is_taken_off_and_gaps_stay() -> None:
@@ -80,3 +80,22 @@ def test_slow_variation_is_taken_off_and_gaps_stay() -> None:
     inner = slice(15, 65)
     assert np.corrcoef(flat[inner, inner].ravel(), rough[inner, inner].ravel())[0, 1] > 0.98
     assert without_trend(np.full((9, 9), 3.0), 2).tolist() == np.zeros((9, 9)).tolist()
+
+
+@pytest.mark.parametrize(("flip", "name"), [((-1, 1), "in y"), ((1, -1), "in x")])
+def test_a_map_that_fits_only_mirrored_is_told(flip: tuple[int, int], name: str) -> None:
+    two = pair(seed=3, angle=5)
+    moving = two.moving.copy(data=two.moving.to_numpy()[:: flip[0], :: flip[1]])
+    found = register(two.fixed, moving)
+    assert not found.found and f"it fits mirrored {name}" in found.reason
+
+
+def test_a_narrow_search_is_judged_by_a_wide_one_of_mirrored_maps() -> None:
+    """Three scores would not tell what is rare: unrelated maps at one rotation, as they lie."""
+    fields = Field((0.05, 0.05), (0.1, 0.1), (96, 96))
+    found = 0
+    for seed in range(60):
+        rng = np.random.default_rng(seed)
+        one, other = (ndimage.gaussian_filter(rng.standard_normal((96, 96)), 2) for _ in range(2))
+        found += find_start((one, fields), (other, fields), rotation=0, shift=1.0).chance < 1e-3
+    assert found <= 1  # of 60 at 0.001: more than one has a chance of 0.2 %

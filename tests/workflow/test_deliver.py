@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from test_parameters import Scan
 
 from liscope.errors import RunError
-from liscope.workflow.deliver import deliver
+from liscope.workflow.deliver import deliver, plain_name
 
 
 @pytest.fixture
@@ -53,6 +53,25 @@ def test_names_stay_in_their_folder(folder: Path, name: str) -> None:
     with pytest.raises(RunError, match="is no name for a result"):
         deliver(Scan(), figures={name: Figure()})
     assert list(folder.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("number conductive, Li cannot be told", "number_conductive_Li_cannot_be_told"),
+        (" r / ceiling ", "r_ceiling"),
+        ("3 V", "_3_V"),
+        ("é", "_"),
+        ("", "_"),
+        ("../up", "up"),
+        ("a" * 99, "a" * 64),
+        ("9" * 99, "_" + "9" * 63),
+    ],
+)
+def test_any_text_has_a_plain_name_that_is_taken(folder: Path, text: str, name: str) -> None:
+    assert plain_name(text) == name
+    deliver(Scan(), summary={name: 1})
+    assert json.loads((folder / "summary.json").read_text()) == {name: 1}
 
 
 @pytest.mark.parametrize(

@@ -11,8 +11,6 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from liscope.sims import split_half
-
 
 def ceiling_table(
     counts: xr.DataArray, placed: xr.Dataset, again: xr.Dataset | None, pearson: float
@@ -22,8 +20,7 @@ def ceiling_table(
     Parameters
     ----------
     counts
-        (y, x), whole numbers. Their reliability is the correlation of two halves of the dose,
-        brought to the whole dose (Spearman-Brown).
+        (y, x). Of their variance, the mean is Poisson's and would not repeat itself.
     placed, again
         Two C-AFM maps on the same pixels, from :func:`on_grid`. Without a second one, the current
         is taken to repeat itself perfectly and the ceiling is that of the counts alone.
@@ -32,9 +29,8 @@ def ceiling_table(
     """
     maps = [one["typical"].to_numpy() for one in (placed, again) if one is not None]
     valid = np.isfinite(maps).all(0)
-    one, other = (half[valid] for half in split_half(counts))
-    halves = float(np.corrcoef(one, other)[0, 1])
-    of_counts = 2 * halves / (1 + halves)
+    seen = counts.to_numpy()[valid]
+    of_counts = 1 - float(seen.mean() / seen.var())
     logs = [np.log10(image[valid]) for image in maps]
     of_current = float(np.corrcoef(logs[0], logs[1])[0, 1]) if again is not None else np.nan
     ceiling = float(

@@ -2,7 +2,7 @@
 
 Each draw takes blocks of the field with replacement, several correlation lengths wide, and places
 the moving map as far from its best place as the registration's error allows. What then scatters is
-the standard error, on a scale on which it is about the same everywhere (Fisher's z, logit, log).
+the standard error, on a scale on which it is about the same everywhere (Fisher's z, arcsine, log).
 """
 
 from __future__ import annotations
@@ -14,22 +14,33 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 from numpy.typing import NDArray
-from scipy import special, stats
+from scipy import stats
 
 from liscope.colocalisation.measures import Pair, Thresholds, measures, on_grid, pair_of
 from liscope.colocalisation.objects import find_objects, object_table
 from liscope.progress import track
 from liscope.registration import Placement, draws
 from liscope.registration.placement import Array
-from liscope.statistics import BLOCK, LEVEL, blocks, correlation_length, held_variance
+from liscope.statistics import (
+    BLOCK,
+    FEWEST_BLOCKS,
+    LEVEL,
+    blocks,
+    correlation_length,
+    held_variance,
+)
 
+NONE_SEEN = 3.0  # where none is seen, by Poisson's law fewer than this are expected (95 %)
 DRAWS = 100  # their scatter is known to 7 %
 
 Numbers = NDArray[np.float64]
 Scale = tuple[Callable[[Numbers], Numbers], Callable[[Numbers], Numbers]]
 
 _FISHER: Scale = (np.arctanh, np.tanh)
-_SHARE: Scale = (special.logit, special.expit)
+_SHARE: Scale = (
+    lambda p: np.arcsin(np.sqrt(np.clip(p, 0, 1))),
+    lambda z: np.sin(np.clip(z, 0, np.pi / 2)) ** 2,
+)
 _NUMBER: Scale = (lambda n: np.log(n + 1), lambda z: np.exp(z) - 1)
 
 
@@ -64,17 +75,24 @@ def correspondence(
         weight = times[label].astype(float)
         numbers.append(measures(placed, limits, weight))
         places.append(_places(placed, limits, beam, weight))
-    reach = float(stats.t.ppf((1 + LEVEL) / 2, max(len(used) - 1, 1))) / np.sqrt(held)
+    reach = _reach(len(used), held)
     return _measure_table(pd.DataFrame(numbers), reach), _place_table(places, reach)
 
 
+def _reach(count: int, held: float) -> float:
+    """Return the half width of an interval in standard deviations; NaN where blocks are too few."""
+    if count < FEWEST_BLOCKS:
+        return np.nan
+    quantile = float(stats.t.ppf((1 + LEVEL) / 2, count - 1))
+    return float(quantile * np.sqrt(count / (count - 1) / held))
+
+
 def _places(pair: Pair, limits: Thresholds, beam: float, weight: Array) -> pd.DataFrame:
-    objects = find_objects(pair, limits, beam)
+    """Return the table of places of a draw: places count as often as the block of their middle."""
+    objects = find_objects(replace(pair, current=weight * pair.current), limits, beam)
     where = pair.field.indices(objects[["y_um", "x_um"]].to_numpy(float))
     row, column = np.clip(np.round(where), 0, np.subtract(pair.field.shape, 1)).astype(np.intp).T
-    carried = np.where(pair.valid, np.maximum(pair.current, 0), 0.0)
-    total = float((weight * carried).sum() / carried.sum())
-    return object_table(objects, weight[row, column], total)
+    return object_table(objects, weight[row, column])
 
 
 def _blocks(pair: Pair) -> tuple[NDArray[np.intp], NDArray[np.intp], float]:
@@ -109,15 +127,18 @@ def _place_table(places: list[pd.DataFrame], reach: float) -> pd.DataFrame:
         ends = np.array([_interval(one, scale, reach) for one in found.T]) * (100 if share else 1)
         for i, end in enumerate(("", "_low", "_high")):
             columns[f"{name}{end}"] = list(ends[:, i])
+        if name != "number":  # of kinds without a place there is no area to tell
+            seen = found.any(0)
+            for end in ("_low", "_high"):
+                columns[f"{name}{end}"] = list(np.where(seen, columns[f"{name}{end}"], np.nan))
     return pd.DataFrame(columns, index=places[0].index)
 
 
 def _interval(numbers: Numbers, scale: Scale, reach: float) -> tuple[float, float, float]:
+    """Return the first of the numbers with an interval as wide as the others scatter."""
     forth, back = scale
-    with np.errstate(divide="ignore", invalid="ignore"):
-        value, *scattered = forth(numbers)
-    scattered = [one for one in scattered if np.isfinite(one)]
-    if not np.isfinite(value) or not scattered:  # none at all, or all there is
-        return float(numbers[0]), np.nan, np.nan
+    value, *scattered = forth(numbers)
+    if scale is _NUMBER and not numbers.any():
+        return 0.0, 0.0, NONE_SEEN
     low, high = back(value + reach * float(np.std(scattered)) * np.array([-1.0, 1.0]))
     return float(numbers[0]), float(max(low, 0.0) if scale is _NUMBER else low), float(high)

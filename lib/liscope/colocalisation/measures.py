@@ -13,6 +13,7 @@ from liscope.registration import Placement, blurred, contrast, onto
 from liscope.registration.placement import Array, Field
 from liscope.statistics import Mask
 
+WIDEST = 0.1  # of the field, to which counts may be averaged for that
 COLLECTED = 12.0  # counts that a place must collect before it is called rich or poor
 
 
@@ -114,7 +115,7 @@ def thresholds(
     Raises
     ------
     DataError
-        If there are fewer than a hundred pixels with both, or no positive current.
+        If there are fewer than a hundred pixels with both, no positive current, or too few counts.
     """
     typical = placed["typical"].to_numpy()
     both = np.isfinite(typical) & np.isfinite(counts.to_numpy())
@@ -122,6 +123,11 @@ def thresholds(
     if positive.size < 100:
         raise DataError("fewer than 100 pixels have counts and a positive current")
     width = detection_width(counts, beam)
+    if width > WIDEST * min(Field.of(counts).size):
+        raise DataError(
+            f"'{counts.name}' has {float(counts.mean()):.2g} counts per pixel, too few to tell "
+            "rich places from poor ones; sum more ions or frames"
+        )
     smooth = blurred(counts, width).to_numpy()[both]
     current_from = given_current or float(10 ** threshold_otsu(np.log10(positive)))
     counts_from = given_counts or float(threshold_otsu(np.sqrt(np.maximum(smooth, 0))) ** 2)

@@ -23,10 +23,9 @@ from liscope.registration.correlation import (
     square_points,
 )
 from liscope.registration.placement import Array, Field, Placement
+from liscope.registration.search import MIRRORS, STEP
 from liscope.statistics import correlation_length
 
-MIRRORS = ((-1, 1), (1, -1), (-1, -1))
-STEP = 3.0  # degrees between the rotations that are tried
 APART = 2.0  # correlation lengths within which shifted maps still overlap with themselves
 PIXELS = 128  # of the field's side, at most
 
@@ -40,6 +39,7 @@ class Null:
     """
 
     observed: float
+    pixel: float  # um, on which the maps were compared
     shifted: Array
     independent: float
     chance: float
@@ -83,7 +83,7 @@ def shift_null(
     alike = max(length + 2 * reach, 1.0) ** 2  # shifts whose best correlations are much the same
     independent = max(1.0, len(shifted) / alike)
     beyond = float(np.mean(shifted >= observed))
-    return Null(float(observed), shifted, independent, max(beyond, 1 / (independent + 1)))
+    return Null(float(observed), pixel, shifted, independent, max(beyond, 1 / (independent + 1)))
 
 
 def _in_one_frame(

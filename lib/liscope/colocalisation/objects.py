@@ -135,25 +135,22 @@ def examples(objects: pd.DataFrame, side: float) -> list[Area]:
     return boxes
 
 
-def object_table(
-    objects: pd.DataFrame, weight: Array | None = None, total: float = 1.0
-) -> pd.DataFrame:
+def object_table(objects: pd.DataFrame, weight: Array | None = None) -> pd.DataFrame:
     """Return number, area and share of the current for each kind of place.
 
     Parameters
     ----------
     weight
-        How often each place counts; None: once.
-    total
-        The current of all pixels, counted as often, as a share of that of the map.
+        How often each place counts in number and area; None: once. Its share of the current holds
+        that already.
     """
     w = np.ones(len(objects)) if weight is None else weight
     rows = {}
     for kind in KINDS:
-        is_kind = w * (objects["kind"] == kind).to_numpy()
+        is_kind = (objects["kind"] == kind).to_numpy(float)
         rows[kind] = {
-            "number": float(is_kind.sum()),
-            "area_um2": float(is_kind @ objects["area_um2"]),
-            "current_share_percent": 100 * float(is_kind @ objects["current_share"]) / total,
+            "number": float(w @ is_kind),
+            "area_um2": float((w * is_kind) @ objects["area_um2"]),
+            "current_share_percent": 100 * float(is_kind @ objects["current_share"]),
         }
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("kind")

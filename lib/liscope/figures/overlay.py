@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +12,6 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 
 from liscope.colocalisation import KINDS, Null, Thresholds
 from liscope.figures.maps import draw_map, in_jupyterlab, interactive, norm_of, outline
@@ -30,14 +29,12 @@ KIND_COLOURS = dict(zip(KINDS, (GREEN, ORANGE, GREY, "#F0E442", LITHIUM), strict
 def search_figure(found: Registration) -> Figure:
     """Draw how well the maps agree at each rotation, and how well mirrored ones do by chance."""
     figure, (left, right) = axes_row(8.0, 2.8, 2)
-    if found.start is not None:
-        start = found.start
-        left.plot(start.angles, start.scores, "o-", color=BLUE, ms=3, label="as they are")
-        for i, scores in enumerate(start.scores_of_mirrored):
-            left.plot(start.angles, scores, color=GREY, lw=0.8, label="mirrored" if not i else None)
-        left.legend(frameon=False)
-    else:
-        left.text(0.5, 0.5, "started from landmarks", ha="center", transform=left.transAxes)
+    start = found.start
+    left.plot(start.angles, start.scores, "o-", color=BLUE, ms=3, label="as they are")
+    for i, scores in enumerate(start.scores_of_mirrored):
+        label = "mirrored" if not i else None
+        left.plot(start.mirrored_angles, scores, color=GREY, lw=0.8, label=label)
+    left.legend(frameon=False)
     left.set(xlabel="rotation / degree", ylabel="best score of all shifts", title="unaided start")
     _drift(right, found.placement)
     return figure
@@ -127,7 +124,9 @@ def joint_figure(counts: xr.DataArray, current: xr.DataArray, limits: Thresholds
     both = np.isfinite(current.to_numpy()) & (current.to_numpy() > 0)
     x, y = current.to_numpy()[both], counts.to_numpy()[both]
     low, high = np.quantile(x, [0.001, 1])
-    edges = np.geomspace(low, high, 60), np.arange(-0.5, np.quantile(y, 0.9995) + 1.5)
+    most = max(np.quantile(y, 0.9995), 1.0)
+    step = max(1.0, np.ceil(most / 60))  # whole counts; more of them in one where there are many
+    edges = np.geomspace(low, high, 60), np.arange(-0.5, most + step + 0.5, step)
     _, _, _, drawn = axis.hist2d(x, y, edges, norm=LogNorm(), cmap="cividis")
     axis.set_xscale("log")
     axis.axvline(limits.current, color=ORANGE, lw=1)
@@ -137,16 +136,12 @@ def joint_figure(counts: xr.DataArray, current: xr.DataArray, limits: Thresholds
     return figure
 
 
-def null_figure(nulls: Mapping[str, Null]) -> Figure:
+def null_figure(null: Null) -> Figure:
     """Draw the correlations of shifted maps, and the observed one."""
     figure, (axis,) = axes_row(5.6, 2.8)
-    for (name, null), colour in zip(nulls.items(), (GREY, BLUE), strict=False):
-        label = f"shifted, {name}"
-        axis.hist(null.shifted, bins=80, density=True, color=colour, alpha=0.6, label=label)
-        axis.axvline(null.observed, color=ORANGE, lw=2)
-    handles, labels = axis.get_legend_handles_labels()
-    handles.append(Line2D([], [], color=ORANGE, lw=2))
-    axis.legend(handles, [*labels, "observed"], frameon=False)
+    axis.hist(null.shifted, bins=80, density=True, color=GREY, alpha=0.6, label="shifted maps")
+    axis.axvline(null.observed, color=ORANGE, lw=2, label="observed")
+    axis.legend(frameon=False)
     axis.set(xlabel="|Pearson's r|", ylabel="density")
     return figure
 
@@ -161,7 +156,8 @@ def places_figure(current: xr.DataArray, objects: pd.DataFrame) -> Figure:
             continue  # the same places as the first kind, seen from the other side
         x, y = part["x_um"] - corner[0], part["y_um"] - corner[1]
         left.plot(x, y, "o", mfc="none", color=KIND_COLOURS[str(kind)], ms=8, mew=1.4, label=kind)
-    left.legend(frameon=False, fontsize=7, loc="upper left", bbox_to_anchor=(0, -0.02), ncols=2)
+    if len(objects):
+        left.legend(frameon=False, fontsize=7, loc="upper left", bbox_to_anchor=(0, -0.02), ncols=2)
     seen = objects.dropna(subset=["counts_if_rich"])
     for kind, part in seen.groupby("kind", sort=False):
         density = part["counts"] / part["counts_if_rich"]

@@ -79,6 +79,11 @@ class CafmSimsOverlay(Parameters):
     def _two_maps_and_enough_marks(self) -> Self:
         if self.cafm_again == self.cafm:
             raise ValueError(f"cafm_again: got {self.cafm_again!r}, the same map as cafm")
+        held = set(self.lithium) & set(self.reference)
+        left = set(self.lithium) - set(self.reference_without) if self.reference_without else set()
+        if self.reference and (held or left):
+            ion = min(held or left)
+            raise ValueError(f"reference: holds {ion!r}; right is a sum without all of lithium")
         if len(self.landmarks) == 1:
             raise ValueError("landmarks: got 1; right is none, or two and more")
         return self

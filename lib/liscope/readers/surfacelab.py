@@ -14,12 +14,14 @@ from 0 or 1 and y upwards, as ION-TOF's other formats do: row 0 of the picture i
 No public image of this kind was found. The layout is that of two published scripts which read it,
 the header's ``# key: value`` that of real spectra and depth profiles of the same program. What the
 header says of field of view, polarity, primary ions and shots is taken; a field of view must carry
-its unit. Without one the coordinates are in pixels (see `liscope.readers.with_field`).
+its unit. Without one, or in words that are not understood (kept in ``left_aside``), the
+coordinates are in pixels (see `liscope.readers.with_field`).
 """
 
 from __future__ import annotations
 
 import io
+import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -40,6 +42,11 @@ STARTS = (b"#",)
 SUFFIXES = ()
 
 _NAME = re.compile(r"(?P<measurement>.*?) \((?P<k>\d{1,6})\) - (?P<peak>.*)\.txt", re.IGNORECASE)
+_NUMBER, _LENGTH = r"(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d\d?)?", r"[A-Za-z~\u00b5\u03bc]+"
+_FIELD = re.compile(  # [number [unit] x] number unit[^2]
+    rf"(?:(?P<width>{_NUMBER}) ?(?P<unit>{_LENGTH})? ?[x×*] ?)?"
+    rf"(?P<height>{_NUMBER}) ?(?P<last>{_LENGTH})(?P<square>\^?2|²)?"
+)
 _MAX_BYTES = 1 << 29  # 4096 x 4096 pixels as text
 _MAX_TOTAL = 1 << 31
 
@@ -76,12 +83,14 @@ def read_files(files: Sequence[Path]) -> xr.Dataset:
         raise ReaderError(f"has images of different sizes: {sorted(shapes)}; read them apart")
     counts = np.stack([peak.counts for peak in peaks])
     header = peaks[0].header
+    told = one_line(_value(header, r"field ?of ?view|raster ?size"))
+    field = _field(told, counts.shape[-2:])
     return dataset(
         counts,
         [peak.name for peak in peaks],
         [_told(peak.header, r"mass|m/z") for peak in peaks],
-        _field(header, counts.shape[-2:]),
-        _attributes(header) | {"history": __name__},
+        field,
+        _attributes(header) | {"left_aside": "" if min(field) > 0 else told, "history": __name__},
         {peak.name: peak.header for peak in peaks},
     )
 
@@ -168,15 +177,22 @@ def _told(header: Mapping[str, str], pattern: str) -> float:
     return number(_value(header, pattern))
 
 
-def _field(header: Mapping[str, str], shape: tuple[int, ...]) -> tuple[float, float]:
-    """Return width and height of the raster, um: "200 x 200 um" or "200 um"; NaN: not told."""
-    words = _value(header, r"field ?of ?view|raster ?size").replace("²", "").split()
-    if not words:
+def _field(told: str, shape: tuple[int, ...]) -> tuple[float, float]:
+    """Return width and height of the raster, um; NaN: not told, or not in one of these forms.
+
+    "200 x 150 um", also with a unit to each or with "um^2"; "200 um", the width of square pixels;
+    "500 um^2", an area of square pixels.
+    """
+    found = _FIELD.fullmatch(told)
+    if not found:
         return NAN, NAN
-    numbers = [word for word in words[:-1] if word not in "x×*"]
-    sizes = [quantity(f"{size} {words[-1]}", "um") for size in numbers]
-    width = sizes[0] if sizes else NAN
-    return width, sizes[1] if len(sizes) == 2 else width * shape[0] / shape[1]
+    across, last = quantity(f"1 {found['unit'] or found['last']}", "um"), float(found["height"])
+    down = quantity(f"1 {found['last']}", "um")
+    if found["width"]:
+        return float(found["width"]) * across, last * down
+    ratio = shape[0] / shape[1]
+    width = math.sqrt(last * down**2 / ratio) if found["square"] else last * down
+    return width, width * ratio
 
 
 def _attributes(header: Mapping[str, str]) -> dict[str, Any]:

@@ -14,7 +14,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from liscope import statistics
-from liscope.registration.placement import Array, Field, Placement, affine_basis, onto
+from liscope.registration.placement import Array, Field, Placement, displacement_basis, onto
 
 LEVELS = 24  # of the moving map between which its relation to the fixed one is a straight line
 FEWEST = 4  # blocks along either side, however far the residuals are alike
@@ -86,24 +86,11 @@ def _linearise(fixed: xr.DataArray, moving: xr.DataArray, placement: Placement) 
     here = Field.of(fixed)
     slopes = np.stack([*np.gradient(described, *here.pixel)], -1)
     valid &= np.isfinite(slopes).all(-1)
-    basis = _basis(here.points()[valid], placement)
+    basis = displacement_basis(here.points()[valid], placement)
     change = np.einsum("npd,nd->np", basis, slopes[valid])
     residual = values[valid] - described[valid]
     label, held = _blocks(np.where(valid, values - described, 0.0), valid)
     return _Linear(residual, change, label[valid], held)
-
-
-def _basis(points: Array, placement: Placement) -> Array:
-    """Return the displacement (pixel, parameter, 2: y, x) of fixed points by each parameter."""
-    basis = affine_basis(points, placement)
-    if not len(placement.drift):
-        return basis
-    placed = replace(placement, drift=np.zeros((0, 2)))(points)
-    lines = placement.basis(placed[:, 0])
-    # A drift of the moving map, seen by the fixed points: turned back, with the other sign.
-    back = -np.linalg.inv(placement.matrix)
-    drift = np.einsum("nk,ij->nkji", lines, back).reshape(len(points), -1, 2)
-    return np.concatenate([basis, drift], axis=1)
 
 
 def _described(fixed: Array, moving: Array, valid: NDArray[np.bool_]) -> Array:

@@ -132,7 +132,7 @@ class Placement:
         return float(values[0]), float(values[1])
 
 
-def affine_basis(points: Array, placement: Placement) -> Array:
+def _affine_basis(points: Array, placement: Placement) -> Array:
     """Return (..., 6, 2): the displacement (y, x) of fixed points by each of the six numbers."""
     relative = (points - placement.centre) / placement.half
     basis = np.zeros((*points.shape[:-1], 6, 2))
@@ -140,6 +140,22 @@ def affine_basis(points: Array, placement: Placement) -> Array:
     basis[..., 2, 0], basis[..., 3, 0] = relative[..., 0], relative[..., 1]
     basis[..., 4, 1], basis[..., 5, 1] = relative[..., 0], relative[..., 1]
     return basis
+
+
+def displacement_basis(points: Array, placement: Placement) -> Array:
+    """Return (point, parameter, 2: y, x): the displacement of fixed points by each number.
+
+    First the six of an affine map, then the coefficients of the drift, as in the covariance.
+    """
+    basis = _affine_basis(points, placement)
+    if not len(placement.drift):
+        return basis
+    placed = replace(placement, drift=np.zeros((0, 2)))(points)
+    lines = placement.basis(placed[:, 0])
+    # A drift of the moving map, seen by the fixed points: turned back, with the other sign.
+    back = -np.linalg.inv(placement.matrix)
+    drift = np.einsum("nk,ij->nkji", lines, back).reshape(len(points), -1, 2)
+    return np.concatenate([basis, drift], axis=1)
 
 
 def finer(image: xr.DataArray, times: int) -> xr.DataArray:

@@ -7,28 +7,28 @@ import pandas as pd
 import xarray as xr
 
 from liscope.registration.landmarks import Landmarks, errors
-from liscope.registration.placement import Array, Field, Placement, affine_basis
+from liscope.registration.placement import Array, Field, Placement, displacement_basis, onto
 
 
 def errors_at(points: Array, placement: Placement) -> Array:
-    """Return the covariance (..., 2, 2: y, x; um2) of the placement at fixed points (..., 2)."""
+    """Return the covariance (point, 2, 2: y, x; um2) of the placement at fixed points."""
     if placement.covariance is None:
-        return np.full((*points.shape[:-1], 2, 2), np.inf)
-    basis = affine_basis(points, placement)
-    covariance = placement.covariance[:6, :6]
-    return np.asarray(np.einsum("...pi,pq,...qj->...ij", basis, covariance, basis))
+        return np.full((len(points), 2, 2), np.inf)
+    basis = displacement_basis(points, placement)
+    return np.asarray(np.einsum("npi,pq,nqj->nij", basis, placement.covariance, basis))
 
 
 def corner_table(placement: Placement, fixed: xr.DataArray, moving: xr.DataArray) -> pd.DataFrame:
-    """Return, for the moving map's corners that lie in the fixed one, and the middle: place, error.
+    """Return place in the fixed map and error of the moving map's corners and of its middle.
 
-    Errors are one standard deviation (nm) in x, in y, and of the distance.
+    ``in_fixed_map`` says which of them the fixed map shows. Errors are one standard deviation (nm)
+    in x, in y, and of the distance.
     """
     there = Field.of(moving)
     here = placement.inverse(np.vstack([there.corners(), there.centre]))
     variance = errors_at(here, placement)
-    low = Field.of(fixed).corners()
-    inside = ((here >= low.min(0)) & (here <= low.max(0))).all(-1)
+    ends = Field.of(fixed).corners()
+    inside = ((here >= ends.min(0)) & (here <= ends.max(0))).all(-1)
     names = ["upper left", "upper right", "lower right", "lower left", "middle"]
     table = pd.DataFrame(
         {
@@ -45,7 +45,7 @@ def corner_table(placement: Placement, fixed: xr.DataArray, moving: xr.DataArray
 
 
 def transform_table(placement: Placement) -> pd.DataFrame:
-    """Return rotation, scales and shift of the placement with 95 % intervals (column ``value``)."""
+    """Return rotation, scales and shift from the fixed to the moving map, with 95 % intervals."""
     rng = np.random.default_rng(0)
     numbers = [_numbers(draw) for draw in draws(placement, 400, rng)]
     spread = 1.96 * np.std(numbers, axis=0)
@@ -67,7 +67,7 @@ def _numbers(placement: Placement) -> tuple[float, ...]:
     turn_y = np.rad2deg(np.arctan2(-along_y[1], along_y[0]))
     scales = float(np.hypot(*along_x)), float(np.hypot(*along_y))
     y, x = placement.offset
-    return float(turn_x + turn_y) / 2, *scales, float(turn_x - turn_y), float(x), float(y)
+    return placement.rotation, *scales, float(turn_x - turn_y), float(x), float(y)
 
 
 def draws(placement: Placement, count: int, rng: np.random.Generator) -> list[Placement]:
@@ -85,6 +85,7 @@ def distance(one: Placement, other: Placement, fixed: xr.DataArray, moving: xr.D
     points, there = Field.of(fixed).points(), Field.of(moving)
     placed = one(points)
     inside = (np.abs(placed - there.centre) < there.size / 2).all(-1)
+    inside &= np.isfinite(onto(moving, fixed, one).to_numpy())
     gap = placed[inside] - other(points[inside])
     return float(np.sqrt(np.mean(np.sum(gap**2, -1))))
 

@@ -19,6 +19,8 @@ PIXELS = 96  # of the larger field's side at which is searched
 FEWEST_OVERLAP = 0.4  # of the smaller field
 STEP = 3.0  # degrees between rotations
 MIRRORS = ((-1, 1), (1, -1), (-1, -1))  # what stays alike in its statistics but has no place
+MIRRORED = ("in y", "in x", "in both")
+WIDE = 30.0  # degrees over which mirrored maps are searched, however narrow the search
 
 
 @dataclass(frozen=True)
@@ -30,11 +32,24 @@ class Start:
     chance: float
     angles: Array  # degrees
     scores: Array  # best at each angle
+    mirrored_angles: Array
     scores_of_mirrored: Array  # (mirror, angle)
+
+    def fits_mirrored(self, chance: float) -> str:
+        """Return how a mirrored map fits better than chance allows; else nothing."""
+        for i, name in enumerate(MIRRORED):
+            others = np.delete(self.scores_of_mirrored, i, 0)
+            if _chance(self.scores_of_mirrored[i].max(), others, others.shape[1]) < chance:
+                return name
+        return ""
 
 
 def find_start(
-    fixed: tuple[Array, Field], moving: tuple[Array, Field], rotation: float, shift: float | None
+    fixed: tuple[Array, Field],
+    moving: tuple[Array, Field],
+    rotation: float,
+    shift: float | None,
+    expected: Placement | None = None,
 ) -> Start:
     """Search rotation and shift.
 
@@ -47,24 +62,36 @@ def find_start(
         Degrees to either side that are searched.
     shift
         um to any side by which the centres may differ; None: as long as 40 % overlap.
+    expected
+        Where the map is thought to lie; rotation and shift are searched around that.
     """
     step = max(max(field.size) for _, field in (fixed, moving)) / PIXELS
     still, turning = _gridded(*fixed, step), _gridded(*moving, step)
-    count = 2 * int(np.ceil(rotation / STEP)) + 1
-    angles = np.linspace(-rotation, rotation, count)
-    correlator = _Correlator(still, turning, None if shift is None else max(shift / step, 1.0))
+    turned, away = (0.0, np.zeros(2)) if expected is None else _pose(expected, fixed[1], moving[1])
+    angles, wide = (turned + np.linspace(-a, a, _count(a)) for a in (rotation, WIDE))
+    reach = None if shift is None else max(shift / step, 1.0)
+    correlator = _Correlator(still, turning, reach, away / step)
     best = [correlator.best(image) for image in _turned(turning, angles)]
     chance_scores = np.array(
         [
-            [correlator.best(image)[0] for image in _turned(turning[::y, ::x], angles)]
+            [correlator.best(image)[0] for image in _turned(turning[::y, ::x], wide)]
             for y, x in MIRRORS
         ]
     )
     scores = np.array([score for score, _ in best])
     top = int(np.argmax(scores))
     placement = _placement(fixed[1], moving[1], angles[top], best[top][1] * step)
-    chance = _chance(scores[top], chance_scores)
-    return Start(placement, float(scores[top]), chance, angles, scores, chance_scores)
+    chance = _chance(scores[top], chance_scores, count=len(angles))
+    return Start(placement, float(scores[top]), chance, angles, scores, wide, chance_scores)
+
+
+def _count(angle: float) -> int:
+    return 2 * int(np.ceil(angle / STEP)) + 1
+
+
+def _pose(placement: Placement, fixed: Field, moving: Field) -> tuple[float, Array]:
+    """Return rotation (degrees), and where the moving map's middle lies off the fixed one's, um."""
+    return placement.rotation, placement.inverse(moving.centre) - fixed.centre
 
 
 def _gridded(image: Array, field: Field, step: float) -> Array:
@@ -100,7 +127,7 @@ def _turned(image: Array, angles: Array) -> Iterator[Array]:
 class _Correlator:
     """Scores of one still map with many at all shifts; both in pixels, of the same size."""
 
-    def __init__(self, still: Array, moving: Array, reach: float | None) -> None:
+    def __init__(self, still: Array, moving: Array, reach: float | None, expected: Array) -> None:
         side = int(np.ceil(np.hypot(*moving.shape)))
         rows, columns = (fft.next_fast_len(n + side - 1, real=True) for n in still.shape)
         self.shape = (rows, columns)
@@ -111,7 +138,8 @@ class _Correlator:
             np.where(np.arange(m) < n, np.arange(m), np.arange(m) - m) + (side - n) / 2
             for m, n in zip(self.shape, still.shape, strict=True)
         ]
-        distance = np.sqrt(np.add.outer(self.away[0] ** 2, self.away[1] ** 2))
+        off = [axis - middle for axis, middle in zip(self.away, expected, strict=True)]
+        distance = np.sqrt(np.add.outer(off[0] ** 2, off[1] ** 2))
         self.allowed = distance <= (np.inf if reach is None else reach)
 
     def best(self, moving: Array) -> tuple[float, Array]:
@@ -127,15 +155,15 @@ class _Correlator:
         return float(score[row, column]), shift
 
 
-def _chance(score: float, mirrored: Array) -> float:
-    """Return the chance that the best of all angles reaches ``score`` where there is no place.
+def _chance(score: float, mirrored: Array, count: int) -> float:
+    """Return the chance that the best of ``count`` angles reaches ``score`` without a place.
 
     Maxima over many shifts follow Gumbel's law; it is fitted to those of the mirrored maps.
     """
     if not np.ptp(mirrored) > 0:  # no shift has enough overlap: nothing tells what chance would do
         return 1.0
     place, width = stats.gumbel_r.fit(mirrored.ravel())
-    return float(-np.expm1(mirrored.shape[1] * stats.gumbel_r.logcdf(score, place, width)))
+    return float(-np.expm1(count * stats.gumbel_r.logcdf(score, place, width)))
 
 
 def _placement(fixed: Field, moving: Field, angle: float, lag: Array) -> Placement:

@@ -327,7 +327,8 @@ def _sims(surface: _Surface, tool: Instrument, rng: np.random.Generator) -> xr.D
     return xr.Dataset(
         {"counts": (("ion", "y", "x"), counts, attributes)},
         _coords(axis) | {"ion": kept, "mass": ("ion", [7.016, 54.938, np.nan], {"units": "u"})},
-        _attrs("ToF-SIMS") | {"polarity": "positive", "shots_per_pixel": tool.shots},
+        _attrs("ToF-SIMS")
+        | {"polarity": "positive", "shots_per_pixel": tool.shots, "dead_time_corrected": "no"},
     )
 
 

@@ -1,6 +1,6 @@
 """I-V curves: branches, quality, loop areas, displacement current, groups, reversal curves."""
 
-from liscope.spectroscopy.branches import cycles, merge, speed
+from liscope.spectroscopy.branches import cycles, merge, speed, sweep_rates, swept_at
 from liscope.spectroscopy.displacement import (
     Displacement,
     displacement,
@@ -9,7 +9,7 @@ from liscope.spectroscopy.displacement import (
 )
 from liscope.spectroscopy.groups import compare_groups, typical, verdict
 from liscope.spectroscopy.loops import DEFINITIONS, branch_currents, loop_areas
-from liscope.spectroscopy.quality import FLAGS, flag_table, quality
+from liscope.spectroscopy.quality import FLAGS, differing_sweeps, flag_table, quality
 from liscope.spectroscopy.reversal import maximal_bias, onset, reversal_table
 
 __all__ = [
@@ -19,6 +19,7 @@ __all__ = [
     "branch_currents",
     "compare_groups",
     "cycles",
+    "differing_sweeps",
     "displacement",
     "flag_table",
     "loop_areas",
@@ -28,6 +29,8 @@ __all__ = [
     "quality",
     "reversal_table",
     "speed",
+    "sweep_rates",
+    "swept_at",
     "typical",
     "verdict",
     "without_displacement",

@@ -217,22 +217,65 @@ def merge(loops: Mapping[str, xr.Dataset]) -> xr.Dataset:
     ).drop_vars("point")  # fmt: skip
 
 
+def swept_at(curves: xr.Dataset, rate: float) -> xr.Dataset:
+    """Return curves swept at ``rate`` cycles a second, Hz, whatever their file says of time."""
+    step = f"sweep rate of {rate:g} Hz given"
+    history = [line for line in (curves.attrs.get("history", ""), step) if line]
+    bare = curves.drop_vars(["time", "sweep_rate"], errors="ignore")
+    return bare.assign_attrs(sweep_rate=rate, history="\n".join(history))
+
+
+def sweep_rates(loops: xr.Dataset) -> Floats:
+    """Return how often each loop goes around in a second, Hz (curve,).
+
+    From ``time``, NaN for a loop that is not complete; else from ``sweep_rate``; NaN where neither
+    is known.
+    """
+    if _timed(loops):
+        period = (loops["time"].max("point") - loops["time"].min("point")).to_numpy()
+        return 1 / np.where(loops["complete"].to_numpy() & (period > 0), period, np.nan)
+    if "sweep_rate" in loops.coords:
+        return np.asarray(to_units(loops["sweep_rate"], "Hz").to_numpy(), float)
+    return np.full(loops.sizes["curve"], float(loops.attrs.get("sweep_rate", np.nan)))
+
+
 def speed(loops: xr.Dataset) -> Floats:
     """Return how fast the bias is swept, V/s (curve,): from ``time``, else from ``sweep_rate``.
+
+    It is the slope of a straight line through each way, which the noise of a measured bias does not
+    steepen. Where there is no time, the points are taken as evenly spaced in their cycle.
 
     Raises
     ------
     DataError
         If there is neither.
     """
-    moved = np.abs(np.diff(loops["bias"].to_numpy(), axis=1))
-    if "time" in loops and np.isfinite(loops["time"]).any():
-        with np.errstate(invalid="ignore", divide="ignore"):
-            return np.asarray(np.nanmedian(moved / np.diff(loops["time"].to_numpy(), axis=1), 1))
-    if "sweep_rate" in loops.coords:
-        rate = to_units(loops["sweep_rate"], "Hz").to_numpy()
-    elif "sweep_rate" in loops.attrs:
-        rate = np.full(loops.sizes["curve"], float(loops.attrs["sweep_rate"]))
+    bias, way = loops["bias"].to_numpy(), np.cumsum(loops["turn"].to_numpy(), axis=1)
+    if _timed(loops):
+        time = loops["time"].to_numpy()
     else:
-        raise DataError("curves have neither 'time' nor 'sweep_rate': give the sweep rate in Hz")
-    return np.asarray(rate * np.nansum(moved, axis=1))
+        rate, last = sweep_rates(loops), np.isfinite(bias).sum(axis=1) - 1
+        if np.isnan(rate).all():
+            raise DataError(
+                "curves have neither 'time' nor 'sweep_rate': give the sweep rate in Hz "
+                "(several rates: in the file)"
+            )
+        time = np.arange(bias.shape[1]) / (last * rate)[:, None]
+    rise, square = np.zeros((2, len(bias)))
+    for number in range(int(way.max()) + 1):
+        here = (way == number) & np.isfinite(bias) & np.isfinite(time)
+        volts, seconds = (_centred(values, here) for values in (bias, time))
+        rise += np.abs((volts * seconds).sum(axis=1))
+        square += (seconds**2).sum(axis=1)
+    return np.asarray(rise / np.where(square > 0, square, np.nan))
+
+
+def _timed(loops: xr.Dataset) -> bool:
+    return "time" in loops and bool(np.isfinite(loops["time"]).any())
+
+
+def _centred(values: Floats, here: Flags) -> Floats:
+    """Return the values less each row's mean of those that are ``here``; 0 elsewhere."""
+    kept = np.where(here, values, 0)
+    mean = kept.sum(axis=1) / np.maximum(here.sum(axis=1), 1)
+    return np.asarray(np.where(here, kept - mean[:, None], 0))

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
 import pandas as pd
 import xarray as xr
 from scipy import stats
@@ -22,8 +21,8 @@ from scipy import stats
 from liscope.errors import DataError
 from liscope.history import noted
 from liscope.spectroscopy.branches import speed
+from liscope.spectroscopy.groups import mean_of_places
 from liscope.spectroscopy.loops import at_zero, branch_currents
-from liscope.statistics import LEVEL
 
 PICOFARAD = 1e-3  # nA at 1 V/s
 FEWEST_RATES = 3  # a line through two points always fits
@@ -95,16 +94,10 @@ def displacement(gaps: pd.DataFrame) -> Displacement:
             f"no place has been swept at {FEWEST_RATES} rates or more: displacement current cannot "
             "be separated"
         )
-    values = np.array(lines)
-    mean, number = values.mean(axis=0), len(values)
-    reach = np.full(2, np.inf)
-    if number > 1:
-        reach = stats.t.ppf((1 + LEVEL) / 2, number - 1) * stats.sem(values, axis=0)
-    low, high = mean - reach, mean + reach
-    return Displacement(
-        float(mean[0]), (float(low[0]), float(high[0])),
-        float(mean[1]), (float(low[1]), float(high[1])), number,
-    )  # fmt: skip
+    slopes, rests = (pd.Series(values) for values in zip(*lines, strict=True))
+    slope, slope_low, slope_high = mean_of_places(slopes)
+    rest, rest_low, rest_high = mean_of_places(rests)
+    return Displacement(slope, (slope_low, slope_high), rest, (rest_low, rest_high), len(lines))
 
 
 def without_displacement(loops: xr.Dataset, capacitance: float) -> xr.Dataset:

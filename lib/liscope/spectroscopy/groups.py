@@ -6,6 +6,7 @@ their curves, and the test has one value a place, the median of its curves.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from liscope.errors import DataError
-from liscope.statistics import LEVEL
+from liscope.statistics import LEVEL, Estimate
 
 Floats = NDArray[np.float64]
 
@@ -52,7 +53,8 @@ def compare_groups(
     Returns
     -------
     One row a column: curves, places and median of each group, ``shift`` and ``cliffs_delta`` with
-    their intervals, ``p_places`` and ``p_curves``. NaN where a group has fewer than five places.
+    their intervals, ``p_places`` and ``p_curves``. NaN where a group has fewer than five places,
+    or where there is nothing to tell apart, as in the lobe at negative bias of a sweep without one.
 
     Raises
     ------
@@ -99,6 +101,8 @@ def _all_agree(delta: float, places: Sequence[NDArray[np.intp]]) -> tuple[float,
 
 
 def _p(first: Floats, second: Floats) -> float:
+    if np.ptp(np.append(first, second)) == 0:
+        return np.nan
     return float(stats.mannwhitneyu(first, second).pvalue)
 
 
@@ -147,11 +151,22 @@ def _interval(
     # The normal quantile that reaches as far as Student's does, and the factor n / (n - 1) that
     # the bootstrap's variance lacks.
     reach = stats.t.ppf((1 + LEVEL) / 2, sum(number) - 2) * np.sqrt(min(number) / (min(number) - 1))
-    found = stats.bootstrap(
-        tuple(places), statistic, n_resamples=RESAMPLES, vectorized=False, method="BCa",
-        confidence_level=2 * stats.norm.cdf(reach) - 1, rng=np.random.default_rng(0),
-    )  # fmt: skip
+    with warnings.catch_warnings(), np.errstate(invalid="ignore", divide="ignore"):
+        warnings.simplefilter("ignore", stats.DegenerateDataWarning)  # it is NaN, which says so
+        found = stats.bootstrap(
+            tuple(places), statistic, n_resamples=RESAMPLES, vectorized=False, method="BCa",
+            confidence_level=2 * stats.norm.cdf(reach) - 1, rng=np.random.default_rng(0),
+        )  # fmt: skip
     return float(found.confidence_interval.low), float(found.confidence_interval.high)
+
+
+def mean_of_places(values: pd.Series[float]) -> tuple[float, float, float]:
+    """Return the mean of one value a place, and its 95 % interval.
+
+    The interval is Student's; infinite for a single place.
+    """
+    error = float(values.std()) / np.sqrt(values.count())
+    return Estimate(float(values.mean()), error, values.count() - 1).through(float)
 
 
 def typical(table: pd.DataFrame, names: Sequence[str], column: str) -> dict[str, int]:

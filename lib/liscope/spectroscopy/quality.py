@@ -1,7 +1,8 @@
 """Which curves can be trusted: clipped, contact lost, sweep incomplete, nothing but noise.
 
-Each flag is a test against what noise alone would do, with one chance of error for all curves of a
-file together (:data:`CHANCE`), rather than a threshold that suits one sample.
+Each flag but *incomplete*, which compares sweeps, is a test against what noise alone would do, with
+one chance of error for all curves of a file together (:data:`CHANCE`), rather than a threshold that
+suits one sample.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from liscope.spectroscopy.branches import GAP
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 
-CHANCE = 0.01  # that noise alone flags any curve of a file, for each flag
+CHANCE = 0.01  # that noise alone flags any curve of a file, for each flag that tests against it
 SAME = 1e-6  # relative: values of an amplifier at its limit
 FLAGS = ("clipped", "contact_lost", "incomplete", "no_signal")
 
@@ -34,7 +35,7 @@ def quality(loops: xr.Dataset, like: str = "cycle") -> pd.DataFrame:
       at zero bias on the same way), whose neighbours outside, continued along a straight line,
       would not have come near it. A switch that turns off at once looks the same.
     - *incomplete*: the loop does not close, or does not reach the turning points that most loops
-      of the same ``like`` reach, by more than the steps of the bias allow.
+      of the same group and ``like`` reach, by more than the steps of the bias allow.
     - *no signal*: neighbouring points are no more alike than those of white noise (von Neumann's
       ratio, without the mean of each way, which may be displacement current), or the largest
       current is one that noise reaches.
@@ -44,14 +45,14 @@ def quality(loops: xr.Dataset, like: str = "cycle") -> pd.DataFrame:
     loops
         As :func:`liscope.spectroscopy.cycles` returns them.
     like
-        Coordinate whose equal values name loops with the same sweep.
+        Coordinate whose equal values name loops of a group with the same sweep.
 
     Returns
     -------
     One row a loop: ``curve``, ``cycle``, ``place``, ``group`` if known, ``noise_nA``,
     ``clipped_percent`` and ``lost_percent`` of its points, the flags, and ``good``: none of them.
     """
-    bias, current = loops["bias"].to_numpy(), loops["current"].to_numpy()
+    current = loops["current"].to_numpy()
     clipped = clipped_points(current)
     noise = noise_of(np.where(clipped, np.nan, current))
     level = zero_level(loops)
@@ -66,7 +67,7 @@ def quality(loops: xr.Dataset, like: str = "cycle") -> pd.DataFrame:
             "lost_percent": 100 * lost.sum(axis=1) / points,
             "clipped": clipped.any(axis=1),
             "contact_lost": lost.any(axis=1),
-            "incomplete": ~loops["complete"].to_numpy() | _short(bias, loops[like].to_numpy()),
+            "incomplete": ~loops["complete"].to_numpy() | _short(loops, like),
             "no_signal": _silent(loops, level, noise),
         }
     )
@@ -164,12 +165,35 @@ def _jump(signal: Floats, scale: Floats) -> Flags:
     return np.asarray(jump)
 
 
-def _short(bias: Floats, like: NDArray[np.generic]) -> Flags:
+def _short(loops: xr.Dataset, like: str) -> Flags:
     """Return which loops do not reach the turning points that most of the same sweep reach."""
+    ends, slack = _ends(loops)
+    alike = [loops[name].to_numpy() for name in (like, "group") if name in loops.coords]
+    short = ends.groupby(alike).transform("median") - ends
+    return np.asarray((short.to_numpy() > slack[:, None]).any(axis=1))
+
+
+def _ends(loops: xr.Dataset) -> tuple[pd.DataFrame, Floats]:
+    """Return how far each loop goes down and up, V, and by how much its steps may miss that."""
+    bias = loops["bias"].to_numpy()
     step = np.nanmax(np.abs(np.diff(bias, axis=1)), axis=1)
-    ends = np.stack([-np.nanmin(bias, axis=1), np.nanmax(bias, axis=1)], axis=1)
-    frame = pd.DataFrame(ends).groupby(pd.Series(like)).transform("median").to_numpy()
-    return np.asarray((frame - ends > GAP * step[:, None]).any(axis=1))
+    ends = {"down": -np.nanmin(bias, axis=1), "up": np.nanmax(bias, axis=1)}
+    return pd.DataFrame(ends), GAP * step
+
+
+def differing_sweeps(loops: xr.Dataset) -> dict[str, tuple[float, float]]:
+    """Return from where to where each group is swept, V (medians); nothing if all go as far.
+
+    Parameters
+    ----------
+    loops
+        As :func:`liscope.spectroscopy.cycles` returns them, with the coordinate ``group``.
+    """
+    ends, slack = _ends(loops)
+    groups = ends.groupby(loops["group"].to_numpy(), sort=False).median()
+    if (np.ptp(groups.to_numpy(), axis=0) <= np.median(slack)).all():
+        return {}
+    return {str(name): (-row["down"], row["up"]) for name, row in groups.iterrows()}
 
 
 def _silent(loops: xr.Dataset, level: Floats, noise: Floats) -> Flags:

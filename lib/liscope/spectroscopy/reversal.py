@@ -11,11 +11,10 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import xarray as xr
-from scipy import stats
 
+from liscope.spectroscopy.groups import mean_of_places
 from liscope.spectroscopy.loops import loop_areas
 from liscope.spectroscopy.quality import quality
-from liscope.statistics import LEVEL
 
 COLUMNS = ("unsigned_V", "enclosed_V", "area_nAV")
 
@@ -23,16 +22,16 @@ COLUMNS = ("unsigned_V", "enclosed_V", "area_nAV")
 def maximal_bias(loops: xr.Dataset) -> xr.Dataset:
     """Return the loops with the coordinate ``maximal_bias`` (curve), V.
 
-    It is the largest bias that a loop reaches on either side, rounded to a tenth of the smallest
-    difference that the file's loops have in it by more than a step of the sweep.
+    It is the largest bias that a loop reaches on either side. Loops whose largest biases, in order
+    of size, follow one another by no more than a step of the sweep share their median.
     """
     bias = loops["bias"].to_numpy()
     reached = np.nanmax(np.abs(bias), axis=1)
     step = float(np.nanmedian(np.abs(np.diff(bias, axis=1))))
     order = np.sort(reached)
     level = np.cumsum(np.diff(order, prepend=order[0]) > step)
-    means = pd.Series(order).groupby(level).median().to_numpy()
-    nearest = means[np.abs(reached[:, None] - means).argmin(axis=1)]
+    medians = pd.Series(order).groupby(level).median().to_numpy()
+    nearest = medians[np.abs(reached[:, None] - medians).argmin(axis=1)]
     return loops.assign_coords(maximal_bias=("curve", nearest, {"units": "V"}))
 
 
@@ -48,7 +47,8 @@ def reversal_table(loops: xr.Dataset) -> pd.DataFrame:
     -------
     One row a maximal bias: ``maximal_bias_V``, ``places`` and ``loops`` that are good, and the mean
     over places of the unsigned and of the enclosed relative area (V) and of the enclosed area
-    (nA V), each with ``_low`` and ``_high`` (Student; NaN for a single place).
+    (nA V), each with ``_low`` and ``_high`` (Student; infinite for a single
+    place).
     """
     loops = maximal_bias(loops)
     found = quality(loops, like="maximal_bias")
@@ -61,17 +61,10 @@ def reversal_table(loops: xr.Dataset) -> pd.DataFrame:
             "maximal_bias_V": float(str(bias)), "places": len(means), "loops": len(part),
         }  # fmt: skip
         for column in COLUMNS:
-            row |= _mean(column, means[column])
+            names = (column, f"{column}_low", f"{column}_high")
+            row |= zip(names, mean_of_places(means[column]), strict=True)
         rows.append(row)
     return pd.DataFrame(rows)
-
-
-def _mean(name: str, values: pd.Series[float]) -> dict[str, float]:
-    mean, number = float(values.mean()), len(values)
-    reach = np.nan
-    if number > 1:
-        reach = float(stats.t.ppf((1 + LEVEL) / 2, number - 1) * stats.sem(values))
-    return {name: mean, f"{name}_low": mean - reach, f"{name}_high": mean + reach}
 
 
 def onset(table: pd.DataFrame, column: str = "unsigned_V") -> float:
