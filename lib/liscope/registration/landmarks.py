@@ -13,7 +13,7 @@ from liscope.registration.placement import Array, Field, Placement
 Landmarks = Sequence[tuple[float, float, float, float]]  # x, y fixed; x, y moving; um
 
 
-def start_from(landmarks: Landmarks, fixed: Field, moving: Field) -> Placement:
+def start_from(landmarks: Landmarks, moving: Field) -> Placement:
     """Return the rotation, scale and shift that map the landmarks best.
 
     Parameters
@@ -33,10 +33,10 @@ def start_from(landmarks: Landmarks, fixed: Field, moving: Field) -> Placement:
     if not found or not np.isfinite(found.params).all():
         raise ParameterError("landmarks: they lie on one spot; mark places far from each other")
     matrix, shift = found.params[:2, :2], found.params[:2, 2]
-    centre = fixed.centre
-    half = float(np.hypot(*np.minimum(fixed.size, moving.size))) / 2
+    centre = np.linalg.solve(matrix, moving.centre - shift)  # there lies the moving map's middle
+    half = float(np.hypot(*moving.size)) / 2
     slow = (moving.origin[0], moving.origin[0] + (moving.shape[0] - 1) * moving.pixel[0])
-    return Placement(matrix, matrix @ centre + shift - centre, centre, half, slow)
+    return Placement(matrix, moving.centre - centre, centre, half, slow)
 
 
 def errors(landmarks: Landmarks, placement: Placement) -> Array:

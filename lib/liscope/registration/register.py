@@ -78,7 +78,7 @@ def register(
     fixed, moving = (_in_um(image) for image in (fixed, moving))
     still, other = ((image.to_numpy().astype(float), Field.of(image)) for image in (fixed, moving))
     if landmarks:
-        first = start_from(landmarks, still[1], other[1])
+        first = start_from(landmarks, other[1])
         start = find_start(still, other, STEP, AROUND * max(other[1].size), first)
     else:
         start = find_start(still, other, rotation, shift)
