@@ -153,13 +153,28 @@ def test_surfacelab_slices_are_frames(opened):
     [
         ("Field of view: 200 x 150 um", 200, 150),
         ("FieldOfView: 0.2 mm", 200, 150),
-        ("Raster size: 200 µm²", 200, 150),  # square pixels
+        ("Raster size: 200 um", 200, 150),  # square pixels
+        ("Raster size: 500 µm²", np.sqrt(500 * 4 / 3), np.sqrt(500 * 3 / 4)),  # an area
+        ("Raster size: 7.5e-5 mm^2", 10, 7.5),
+        ("Field of view: 10.0 µm x 10.0 µm", 10, 10),
+        ("Field of view: 10x10 um", 10, 10),
+        ("Field of view: 0.5 x 0.5 mm^2", 500, 500),
+        ("Field of view: 0.5 mm × 250 ~m", 500, 250),
     ],
 )
 def test_surfacelab_field_of_view(opened, line, width, height):
     ions = opened(files.surfacelab(files.picture()[0], f"# {line}\n"), "film.txt")
     np.testing.assert_allclose(ions.x, centres(4, width))
     np.testing.assert_allclose(ions.y, centres(3, height))
+    assert ions.x.units == "um" and ions.attrs["left_aside"] == ""
+
+
+@pytest.mark.parametrize("told", ["256 x 256", "10 s", "0,5 mm", "10 x 10 x 5 um", "large", "0 um"])
+def test_surfacelab_field_of_view_that_is_not_understood_is_told(opened, told):
+    raw = files.surfacelab(files.picture()[0], f"# Field of view: {told}\n")
+    ions = opened(raw, "film.txt")
+    assert ions.x.units == ions.y.units == "pixel"
+    assert ions.attrs["left_aside"] == told
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from curves_of import curves_of, sweep
 
 from liscope import spectroscopy as iv
 from liscope.errors import DataError
+from liscope.specimens import ionic_loops
 
 WAVEFORMS = {
     "from zero": ([0, 5, -5, 0], 1, True),
@@ -111,6 +112,55 @@ def test_speed_from_time_or_rate() -> None:
     assert iv.speed(iv.cycles(plain.assign_attrs(sweep_rate=0.2))) == pytest.approx([4.0])
     with pytest.raises(DataError, match="give the sweep rate"):
         iv.speed(iv.cycles(plain))
+
+
+@pytest.mark.parametrize("timed", [True, False])
+def test_noise_of_a_measured_bias_is_no_speed(timed: bool) -> None:
+    """Noise as large as a step, 0.05 V: what it adds up to, step by step, would be 5.5 V/s."""
+    bias = np.tile(sweep(0, 5, -5, 0), (40, 1))
+    noisy = bias + 0.05 * np.random.default_rng(2).standard_normal(bias.shape)
+    curves = curves_of(noisy, bias).assign_attrs(sweep_rate=0.2)
+    if timed:
+        time = np.broadcast_to(np.linspace(0, 5, bias.shape[1]), bias.shape)
+        curves = curves.assign(time=(("curve", "point"), time, {"units": "s"}))
+    found = iv.speed(iv.cycles(curves))
+    assert found.mean() == pytest.approx(4.0, rel=0.01)
+    assert found == pytest.approx(4.0, rel=0.02)
+
+
+def test_speed_of_stairs_is_that_of_the_sweep() -> None:
+    """Most neighbouring points of stairs do not differ at all."""
+    bias = np.repeat(sweep(0, 5, -5, 0), 3)
+    time = 5.0 * np.arange(bias.size)[None, :] / (bias.size - 1)
+    curves = curves_of(bias, bias).assign(time=(("curve", "point"), time, {"units": "s"}))
+    assert iv.speed(iv.cycles(curves)) == pytest.approx([4.0], rel=0.01)
+
+
+def test_a_given_rate_stands_in_place_of_what_the_file_says() -> None:
+    """20 V a cycle: 4 V/s at 0.2 Hz, 100 V/s at 5 Hz."""
+    bias = sweep(0, 5, -5, 0)
+    time = (("curve", "point"), np.linspace(0, 5, bias.size)[None, :], {"units": "s"})
+    own = {"sweep_rate": ("curve", [0.2], {"units": "Hz"})}
+    curves = curves_of(bias, bias).assign(time=time).assign_coords(own)
+    loops = iv.cycles(iv.swept_at(curves, 5.0))
+    assert iv.speed(loops) == pytest.approx([100.0])
+    assert iv.sweep_rates(loops) == pytest.approx([5.0])
+    assert "sweep rate of 5 Hz given" in loops.attrs["history"]
+    assert iv.speed(iv.cycles(curves)) == pytest.approx([4.0])
+
+
+def test_sweep_rate_is_that_of_each_cycle() -> None:
+    """Nine cycles of 5 s in one curve, whose time runs on."""
+    loops = iv.cycles(ionic_loops.simulate(0)["reversal"].to_dataset())
+    assert loops.sizes["curve"] == 8 * 9
+    assert iv.sweep_rates(loops) == pytest.approx(0.2)
+    bias = sweep(0, 5, -5)
+    part = curves_of(bias, bias)
+    timed = part.assign(time=(("curve", "point"), np.arange(bias.size)[None, :], {"units": "s"}))
+    assert np.isnan(iv.sweep_rates(iv.cycles(timed))).all()
+    assert np.isnan(iv.sweep_rates(iv.cycles(part))).all()
+    rate = {"sweep_rate": ("curve", [200.0], {"units": "mHz"})}
+    assert iv.sweep_rates(iv.cycles(part.assign_coords(rate))) == pytest.approx([0.2])
 
 
 def test_what_is_no_curve_is_refused() -> None:

@@ -1,6 +1,10 @@
 """A capacitance put beside a film, found from several sweep rates and taken off."""
 
+import runpy
+from pathlib import Path
+
 import numpy as np
+import pandas as pd
 import pytest
 from curves_of import curves_of, sweep
 
@@ -79,3 +83,21 @@ def test_what_was_found_is_taken_off() -> None:
     after = iv.without_displacement(loops, 2.0)
     assert abs(iv.loop_areas(after)["signed_V"][0]) < 2e-3 * 0.16
     assert "displacement current of 2 pF" in after["current"].attrs["history"]
+
+
+def test_the_benchmark_leaves_flagged_rates_out_as_the_notebook_does(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """One of the 36 curves at several rates of this specimen is flagged."""
+    path = Path(__file__).parents[2] / "benchmarks" / "iv_curve_flags.py"
+    benchmark = runpy.run_path(str(path))
+    given = []
+
+    def found(gaps: pd.DataFrame) -> None:
+        given.append(len(gaps))
+        raise StopIteration
+
+    monkeypatch.setattr(iv, "displacement", found)
+    with pytest.raises(StopIteration):
+        benchmark["one_seed"](18)
+    assert given == [35]

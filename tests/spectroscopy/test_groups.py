@@ -7,6 +7,7 @@ from scipy import stats
 
 from liscope import spectroscopy as iv
 from liscope.errors import DataError
+from liscope.spectroscopy.groups import mean_of_places
 
 NAMES = ("pristine", "preconditioned")
 
@@ -92,6 +93,28 @@ def test_few_places_have_no_interval() -> None:
     row = compared(table(*rng.standard_normal((2, 20)), curves=5))  # four places each
     ends = [f"{name}_{end}" for name in ("shift", "cliffs_delta") for end in ("low", "high")]
     assert row[ends].isna().all() and np.isfinite(row["shift"])
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("other", [0, 1])
+def test_a_column_without_differences_tells_nothing_and_warns_of_nothing(other: int) -> None:
+    """As the lobe at negative bias of sweeps from 0 V up; or with one curve that is not 0."""
+    first = np.zeros(10)
+    first[:other] = 1e-6
+    row = compared(table(first, np.zeros(8)))
+    assert row["shift"] == 0
+    assert row[["shift_low", "shift_high"]].isna().all()
+    if not other:
+        nothing = ["cliffs_delta_low", "cliffs_delta_high", "p_places", "p_curves"]
+        assert row["cliffs_delta"] == 0 and row[nothing].isna().all()
+
+
+def test_the_interval_of_a_mean_is_scipys() -> None:
+    values = np.array([1.0, 2, 4, 8, 9])
+    mean, low, high = mean_of_places(pd.Series(values))
+    expected = stats.ttest_1samp(values, 0).confidence_interval(0.95)
+    assert (mean, low, high) == pytest.approx((4.8, expected.low, expected.high))
+    assert mean_of_places(pd.Series([3.0])) == (3, -np.inf, np.inf)
 
 
 def test_a_missing_group_is_refused_by_name() -> None:

@@ -76,6 +76,22 @@ def test_sweeps_that_do_not_come_back_or_not_from_as_far_are_incomplete() -> Non
     only(flags(current, bias), "incomplete", [2, 6, 8])
 
 
+def test_a_group_that_is_swept_less_far_is_complete_and_a_short_sweep_of_it_is_not() -> None:
+    current, bias = plain(22), np.tile(BIAS, (22, 1))
+    bias[12:] *= 0.6  # to 3 V, not 5
+    bias[15] *= 0.9
+    loops = iv.cycles(curves_of(bias, current, group=["far"] * 12 + ["near"] * 10))
+    assert list(np.flatnonzero(iv.quality(loops)["incomplete"])) == [15]
+    ends = iv.differing_sweeps(loops)
+    assert ends == {"far": pytest.approx((-5, 5)), "near": pytest.approx((-3, 3))}
+
+
+def test_noise_of_the_bias_makes_no_differing_sweeps() -> None:
+    bias = BIAS + 0.02 * np.random.default_rng(5).standard_normal((6, BIAS.size))
+    loops = iv.cycles(curves_of(bias, plain(6), group=["a", "a", "a", "b", "b", "b"]))
+    assert iv.differing_sweeps(loops) == {}
+
+
 def test_noise_and_displacement_current_are_no_signal() -> None:
     current = plain()
     rng = np.random.default_rng(3)

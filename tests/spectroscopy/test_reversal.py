@@ -57,12 +57,20 @@ def test_curves_of_their_own_are_a_series_too() -> None:
     assert np.isnan(iv.onset(table))
 
 
+def test_noise_of_the_bias_does_not_part_loops_of_one_maximal_bias() -> None:
+    """Their largest biases differ by noise, much less than a step: all get their median."""
+    tops = np.array([1.0, 1.012, 0.99, 1.5, 1.51, 1.497])
+    waves = np.array([top * sweep(0, 1, 0) for top in tops])
+    found = iv.maximal_bias(iv.cycles(curves_of(waves, waves)))["maximal_bias"].to_numpy()
+    assert found == pytest.approx([1.0] * 3 + [1.5] * 3)
+
+
 def test_a_single_place_has_no_interval_and_no_onset() -> None:
     bias = sweep(0, 1, 0, 2, 0)
     table = iv.reversal_table(
         iv.cycles(curves_of(bias, bias + NOISE * np.sin(np.arange(bias.size))))
     )
-    assert table["unsigned_V_low"].isna().all()
+    assert (table["unsigned_V_low"] == -np.inf).all() and (table["unsigned_V_high"] == np.inf).all()
     assert np.isnan(iv.onset(table))
 
 

@@ -242,25 +242,29 @@ def sweep_rates(loops: xr.Dataset) -> Floats:
 def speed(loops: xr.Dataset) -> Floats:
     """Return how fast the bias is swept, V/s (curve,): from ``time``, else from ``sweep_rate``.
 
-    It is the slope of a straight line through each way, which the noise of a measured bias does not
-    steepen. Where there is no time, the points are taken as evenly spaced in their cycle.
+    By time it is the slope of a straight line through each way; by the rate, twice the span of the
+    bias in a cycle: a sum over the steps of a measured bias would count its noise.
 
     Raises
     ------
     DataError
         If there is neither.
     """
-    bias, way = loops["bias"].to_numpy(), np.cumsum(loops["turn"].to_numpy(), axis=1)
+    bias = loops["bias"].to_numpy()
     if _timed(loops):
-        time = loops["time"].to_numpy()
-    else:
-        rate, last = sweep_rates(loops), np.isfinite(bias).sum(axis=1) - 1
-        if np.isnan(rate).all():
-            raise DataError(
-                "curves have neither 'time' nor 'sweep_rate': give the sweep rate in Hz "
-                "(several rates: in the file)"
-            )
-        time = np.arange(bias.shape[1]) / (last * rate)[:, None]
+        return _slope(bias, loops["time"].to_numpy(), loops["turn"].to_numpy())
+    rate = sweep_rates(loops)
+    if np.isnan(rate).all():
+        raise DataError(
+            "curves have neither 'time' nor 'sweep_rate': give the sweep rate in Hz (several "
+            "rates: in the file)"
+        )
+    return np.asarray(2 * rate * (np.nanmax(bias, axis=1) - np.nanmin(bias, axis=1)))
+
+
+def _slope(bias: Floats, time: Floats, turn: Flags) -> Floats:
+    """Return the size of the slope (curve,) that the ways between the turns have in common."""
+    way = np.cumsum(turn, axis=1)
     rise, square = np.zeros((2, len(bias)))
     for number in range(int(way.max()) + 1):
         here = (way == number) & np.isfinite(bias) & np.isfinite(time)
