@@ -29,8 +29,11 @@ def summed(ions: xr.Dataset, names: list[str], without: list[str] | None = None)
     Raises
     ------
     DataError
-        If an ion is not in the file; the message lists what is.
+        If an ion is not in the file (the message lists what is), or the field has no size.
     """
+    if ions.x.attrs.get("units") == "pixel":
+        file = ions.attrs.get("source", "the file")
+        raise DataError(f"'{file}' does not say how wide its field is: give the width in um")
     for name in [*names, *(without or [])]:
         if name not in ions.ion.to_numpy():
             there = ", ".join(map(str, ions.ion.to_numpy()[:12]))

@@ -67,10 +67,13 @@ def test_marks_do_not_make_a_place_of_none() -> None:
     """Wrong marks, marks off the map, and right marks on a map of something else."""
     two = pair(seed=1, angle=10)
     right = marked(two, 4)
-    swapped = [(y, x, v, u) for x, y, u, v in right]
+    exchanged = [(u, v, x, y) for x, y, u, v in right]
     away = [(x + 40, y, u, v) for x, y, u, v in right]
-    for places in (swapped, away):
+    for places in (exchanged, away):
         found = register(two.fixed, two.moving, landmarks=places)
         assert not found.found and "by chance" in found.reason
+    for swapped in ([(y, x, u, v) for x, y, u, v in right], [(x, y, v, u) for x, y, u, v in right]):
+        with pytest.raises(ParameterError, match="landmarks: they disagree by"):
+            register(two.fixed, two.moving, landmarks=swapped)
     other = pair(seed=8, angle=10).moving
     assert not register(two.fixed, other, landmarks=right).found

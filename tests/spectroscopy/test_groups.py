@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+import xarray as xr
 from scipy import stats
 
 from liscope import spectroscopy as iv
@@ -141,3 +142,10 @@ def test_the_typical_curve_is_nearest_to_the_median() -> None:
     values = table(np.array([1.0, 2, 9]), np.array([5.0, 6, 8]))
     assert iv.typical(values, NAMES, "enclosed_V") == {"pristine": 1, "preconditioned": 4}
     assert iv.typical(values.iloc[:0], NAMES, "enclosed_V") == {}
+
+
+def test_groups_that_the_file_has_not_are_named_with_those_it_has() -> None:
+    loops = xr.Dataset(coords={"group": ("curve", ["pristine", "delithiated", "pristine"])})
+    iv.check_groups(loops, ["delithiated", "pristine"])
+    with pytest.raises(DataError, match="no 'preconditioned'; they have pristine, delithiated"):
+        iv.check_groups(loops, ["pristine", "preconditioned"])

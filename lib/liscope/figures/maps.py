@@ -14,6 +14,7 @@ from matplotlib.colors import LogNorm, Normalize, TwoSlopeNorm
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.patheffects import withStroke
+from matplotlib.ticker import MaxNLocator
 from matplotlib_scalebar.scalebar import ScaleBar
 
 from liscope.figures.style import COLOURS
@@ -24,7 +25,9 @@ if TYPE_CHECKING:
     import holoviews as hv
 
 
-def maps(panels: Mapping[str, xr.DataArray], areas: Sequence[Area] = ()) -> Figure:
+def maps(
+    panels: Mapping[str, xr.DataArray], areas: Sequence[Area] = (), ticks: bool = False
+) -> Figure:
     """Draw images (y, x) side by side; the attribute ``quantity`` decides on the colours.
 
     Parameters
@@ -33,6 +36,8 @@ def maps(panels: Mapping[str, xr.DataArray], areas: Sequence[Area] = ()) -> Figu
         Images by title, with units and coordinates in um.
     areas
         Rectangles drawn on each of them, with their names.
+    ticks
+        Whether to count um from the upper left corner along the sides.
     """
     columns = 2 if len(panels) == 4 else len(panels)
     rows = -(-len(panels) // columns)
@@ -41,6 +46,8 @@ def maps(panels: Mapping[str, xr.DataArray], areas: Sequence[Area] = ()) -> Figu
     norms = _shared_norms(panels.values())
     for axis, (title, image) in zip(axes, panels.items(), strict=True):
         draw_map(axis, image, title, norms[_quantity(image)])
+        if ticks:
+            count_um(axis)
         for area in areas:
             outline(axis, area)
     return figure
@@ -79,6 +86,14 @@ def draw_map(axis: Axes, image: xr.DataArray, title: str, norm: Normalize | None
     axis.figure.colorbar(drawn, ax=axis, shrink=0.85, pad=0.02, label=label)
 
 
+def count_um(axis: Axes) -> None:
+    """Count um from the upper left corner along the sides of a map, for places to be read off."""
+    axis.xaxis.set_major_locator(MaxNLocator(6, integer=True))
+    axis.yaxis.set_major_locator(MaxNLocator(6, integer=True))
+    axis.tick_params(labelsize=7)
+    axis.set(xlabel="x / um", ylabel="y / um")
+
+
 def _label(image: xr.DataArray) -> str:
     quantity = _quantity(image)
     counted = quantity in ("counts", "ions")
@@ -110,8 +125,10 @@ def outline(axis: Axes, area: Area) -> None:
             corner, area.width, area.height, fill=False, color="white", lw=1.2, path_effects=rim
         )
     )
+    below = area.top < 0.05 * axis.get_ylim()[0]  # above the frame would be in the title
+    offset, side = ((2, -2), "top") if below else ((0, 2), "bottom")
     axis.annotate(
-        area.name, corner, (0, 2), textcoords="offset points", color="white", va="bottom",
+        area.name, corner, offset, textcoords="offset points", color="white", va=side,
         fontsize=8, path_effects=[withStroke(linewidth=1.6, foreground="black")],
     )  # fmt: skip
 

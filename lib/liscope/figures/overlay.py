@@ -14,7 +14,7 @@ from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 
 from liscope.colocalisation import KINDS, Null, Thresholds
-from liscope.figures.maps import draw_map, in_jupyterlab, interactive, norm_of, outline
+from liscope.figures.maps import count_um, draw_map, in_jupyterlab, interactive, norm_of, outline
 from liscope.figures.style import BLUE, GREEN, GREY, ORANGE, axes_row
 from liscope.probe.areas import Area
 from liscope.registration import Placement, Registration
@@ -75,6 +75,7 @@ def overlay_figure(
     _contour(left, masks[1], LITHIUM)
     _contour(right, masks[0], ORANGE)
     for axis in (left, right):
+        count_um(axis)
         for box in boxes:
             outline(axis, replace(box, name=box.name.partition(":")[0]))
     return figure

@@ -56,7 +56,7 @@ class CafmSimsOverlay(Parameters):
     ] = Field(2.0, gt=0, le=100)
     landmarks: Annotated[
         list[Mark],
-        Quantity("um", "x, y in SIMS and x, y in C-AFM, a place a row: replace the search"),
+        Quantity("um", "x, y in SIMS and x, y in C-AFM, a place a row: where to start"),
     ] = Field([])
     held_out: Annotated[
         list[Mark], Quantity("um", "more such places, which only check the registration")
@@ -79,11 +79,11 @@ class CafmSimsOverlay(Parameters):
     def _two_maps_and_enough_marks(self) -> Self:
         if self.cafm_again == self.cafm:
             raise ValueError(f"cafm_again: got {self.cafm_again!r}, the same map as cafm")
-        held = set(self.lithium) & set(self.reference)
-        left = set(self.lithium) - set(self.reference_without) if self.reference_without else set()
-        if self.reference and (held or left):
-            ion = min(held or left)
-            raise ValueError(f"reference: holds {ion!r}; right is a sum without all of lithium")
+        if held := sorted(set(self.lithium) & set(self.reference)):
+            raise ValueError(f"reference: got {held[0]!r}, which is summed as lithium")
+        left = sorted(set(self.lithium) - set(self.reference_without))
+        if self.reference and self.reference_without and left:
+            raise ValueError(f"reference_without: lacks {left[0]!r}, which is summed as lithium")
         if len(self.landmarks) == 1:
             raise ValueError("landmarks: got 1; right is none, or two and more")
         return self

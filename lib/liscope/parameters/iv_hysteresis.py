@@ -33,7 +33,8 @@ class IVHysteresis(Parameters):
         Meaning("loop area on which the comparison and its verdict rest"),
     ] = "enclosed_V"
     sweep_rate: Annotated[
-        float | None, Quantity("Hz", "cycles of the bias a second; null: as the file says")
+        float | None,
+        Quantity("Hz", "cycles of the bias a second, but for `rates`; null: as the files say"),
     ] = Field(None, gt=0, le=1e6)
     quoted_curves: Annotated[int | None, Meaning("number of curves that the paper quotes")] = Field(
         145, ge=1

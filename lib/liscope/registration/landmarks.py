@@ -10,6 +10,8 @@ from skimage.transform import SimilarityTransform
 from liscope.errors import ParameterError
 from liscope.registration.placement import Array, Field, Placement
 
+APART = 0.1  # of the moving map: by more than this, landmarks are no such places
+
 Landmarks = Sequence[tuple[float, float, float, float]]  # x, y fixed; x, y moving; um
 
 
@@ -24,7 +26,7 @@ def start_from(landmarks: Landmarks, moving: Field) -> Placement:
     Raises
     ------
     ParameterError
-        If there are fewer than two, or they lie on one spot.
+        If there are fewer than two, they lie on one spot, or no turn and stretch joins them.
     """
     here, there = _points(landmarks)
     if len(here) < 2:
@@ -33,6 +35,12 @@ def start_from(landmarks: Landmarks, moving: Field) -> Placement:
     if not found or not np.isfinite(found.params).all():
         raise ParameterError("landmarks: they lie on one spot; mark places far from each other")
     matrix, shift = found.params[:2, :2], found.params[:2, 2]
+    misfit = float(np.hypot(*(here @ matrix.T + shift - there).T).max())
+    if misfit > APART * max(moving.size):
+        raise ParameterError(
+            f"landmarks: they disagree by {misfit:.2g} um; each is x, y in the fixed map, then x, "
+            "y in the moving one, from their upper left corners"
+        )
     centre = np.linalg.solve(matrix, moving.centre - shift)  # there lies the moving map's middle
     half = float(np.hypot(*moving.size)) / 2
     slow = (moving.origin[0], moving.origin[0] + (moving.shape[0] - 1) * moving.pixel[0])

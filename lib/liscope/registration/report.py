@@ -44,29 +44,35 @@ def corner_table(placement: Placement, fixed: xr.DataArray, moving: xr.DataArray
     return table
 
 
-def transform_table(placement: Placement) -> pd.DataFrame:
-    """Return rotation, scales and shift from the fixed to the moving map, with 95 % intervals."""
-    rng = np.random.default_rng(0)
-    numbers = [_numbers(draw) for draw in draws(placement, 400, rng)]
+def transform_table(
+    placement: Placement, fixed: xr.DataArray, moving: xr.DataArray
+) -> pd.DataFrame:
+    """Return rotation, scales and shift from the fixed to the moving map, with 95 % intervals.
+
+    The rotation is clockwise as the maps are drawn; the shift says where the middle of the moving
+    map lies off that of the fixed one, in the fixed one.
+    """
+    rng, fields = np.random.default_rng(0), (Field.of(fixed), Field.of(moving))
+    numbers = [_numbers(draw, *fields) for draw in draws(placement, 400, rng)]
     spread = 1.96 * np.std(numbers, axis=0)
-    value = np.array(_numbers(placement))
+    value = np.array(_numbers(placement, *fields))
     index = ["rotation_deg", "scale_x", "scale_y", "shear_deg", "shift_x_um", "shift_y_um"]
     return pd.DataFrame(
         {"value": value, "low": value - spread, "high": value + spread}, index=index
     )
 
 
-def _numbers(placement: Placement) -> tuple[float, ...]:
+def _numbers(placement: Placement, fixed: Field, moving: Field) -> tuple[float, ...]:
     """Return rotation (degrees), scale along x and y, shear (degrees), shift x and y (um).
 
-    The images of the fixed map's axes in the moving one: how far they are turned, how long they
-    are, and by how much the angle between them differs from 90 degrees.
+    Scales and shear are of the images of the fixed map's axes in the moving one: how long they are,
+    and by how much the angle between them differs from 90 degrees.
     """
     along_y, along_x = placement.matrix[:, 0], placement.matrix[:, 1]
     turn_x = np.rad2deg(np.arctan2(along_x[0], along_x[1]))
     turn_y = np.rad2deg(np.arctan2(-along_y[1], along_y[0]))
     scales = float(np.hypot(*along_x)), float(np.hypot(*along_y))
-    y, x = placement.offset
+    y, x = placement.inverse(moving.centre[None])[0] - fixed.centre
     return placement.rotation, *scales, float(turn_x - turn_y), float(x), float(y)
 
 

@@ -7,7 +7,7 @@ from liscope.spectroscopy.displacement import (
     without_displacement,
     zero_bias_gaps,
 )
-from liscope.spectroscopy.groups import compare_groups, typical, verdict
+from liscope.spectroscopy.groups import check_groups, compare_groups, typical, verdict
 from liscope.spectroscopy.loops import DEFINITIONS, branch_currents, loop_areas
 from liscope.spectroscopy.quality import FLAGS, differing_sweeps, flag_table, quality
 from liscope.spectroscopy.reversal import maximal_bias, onset, reversal_table
@@ -17,6 +17,7 @@ __all__ = [
     "FLAGS",
     "Displacement",
     "branch_currents",
+    "check_groups",
     "compare_groups",
     "cycles",
     "differing_sweeps",

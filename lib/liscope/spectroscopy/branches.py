@@ -207,6 +207,7 @@ def merge(loops: Mapping[str, xr.Dataset]) -> xr.Dataset:
         one.drop_vars(set(one.coords) - set(COORDINATES)).assign_coords(
             group=("curve", np.full(one.sizes["curve"], name)),
             place=("curve", [f"{name} {place}" for place in one["place"].to_numpy()]),
+            curve=[f"{name} {curve}" for curve in one["curve"].to_numpy()],
             point=np.arange(one.sizes["point"]),  # so that the shorter one is padded
         )
         for name, one in loops.items()

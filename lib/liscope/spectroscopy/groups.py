@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 import pandas as pd
+import xarray as xr
 from numpy.typing import NDArray
 from scipy import stats
 
@@ -158,6 +159,20 @@ def _interval(
             confidence_level=2 * stats.norm.cdf(reach) - 1, rng=np.random.default_rng(0),
         )  # fmt: skip
     return float(found.confidence_interval.low), float(found.confidence_interval.high)
+
+
+def check_groups(loops: xr.Dataset, groups: Sequence[str]) -> None:
+    """Refuse groups that are none of the file's.
+
+    Raises
+    ------
+    DataError
+        If a file that names groups has not the ones asked for.
+    """
+    there = list(dict.fromkeys(loops["group"].to_numpy().astype(str)))
+    missing = [name for name in groups if name not in there]
+    if missing:
+        raise DataError(f"groups: the curves have no '{missing[0]}'; they have {', '.join(there)}")
 
 
 def mean_of_places(values: pd.Series[float]) -> tuple[float, float, float]:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from types import NoneType, UnionType
 from typing import TYPE_CHECKING, Any, Literal, Self, Union, get_args, get_origin
 
-from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, ValidationError, field_validator, model_validator
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
@@ -49,6 +49,20 @@ class Parameters(BaseModel):
         if not _SLUG.fullmatch(value):
             raise ValueError
         return value
+
+    @model_validator(mode="after")
+    def _simulated_data_stays_among_itself(self) -> Self:
+        """Refuse a specimen beside measured data: a default left standing would be mixed in."""
+        simulated = {
+            name: str(data).startswith("specimen:") for name, data in self.inputs().items()
+        }
+        if any(simulated.values()) and not all(simulated.values()):
+            name = next(name for name, is_simulated in simulated.items() if is_simulated)
+            raise ValueError(
+                f"{name}: got simulated data ({getattr(self, name)!r}) beside measured; "
+                "right is a file, or null where that is allowed"
+            )
+        return self
 
     @classmethod
     def check(cls, values: Mapping[str, object], where: Mapping[str, str] | None = None) -> Self:
