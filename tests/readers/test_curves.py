@@ -4,6 +4,7 @@ Numbers of the real files come from a text editor (.dat) and from od, the octal 
 """
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ import xarray as xr
 from liscope import data
 from liscope.errors import ReaderError
 from liscope.readers import read_curves, read_ions, read_scan
-from liscope.units import registry
+from liscope.units import registry, to_units
 
 UP = [0.0, 1.0, 2.0]
 
@@ -299,3 +300,10 @@ def test_curves_handed_to_the_other_functions(real):
 def test_open_curves_by_name(real):
     found = data.open_curves("real:Bias-Spectroscopy041.dat")
     assert found.sizes["point"] == 512 and found.attrs["format"] == "Nanonis .dat"
+
+
+@pytest.mark.parametrize("micro", ["u", "\u00b5", "\u03bc"])
+def test_a_micro_sign_behind_an_underscore_is_a_unit(micro: str, tmp_path: Path) -> None:
+    file = tmp_path / "iv.csv"
+    file.write_text(f"bias_V,current_{micro}A\n0,1\n1,2\n2,3\n", encoding="utf-8")
+    assert to_units(read_curves(file).current, "nA").values.tolist() == [[1000, 2000, 3000]]

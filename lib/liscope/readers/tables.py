@@ -37,7 +37,10 @@ STARTS: tuple[bytes, ...] = ()
 SUFFIXES = (r"\.csv", r"\.tsv")
 
 # Only what cannot be part of a name such as "lock_in" counts as a unit behind "_".
-_BEHIND = re.compile(r"(.+)_((?:[munpf]?A|[mu]?V|[munp]?m|[mun]?s|[munp]?N|deg|K))")
+_MICRO = "u\u00b5\u03bc"
+_BEHIND = re.compile(
+    rf"(.+)_((?:[m{_MICRO}npf]?A|[m{_MICRO}]?V|[m{_MICRO}np]?m|[m{_MICRO}n]?s|[m{_MICRO}np]?N|deg|K))"
+)
 _BRACKETS = re.compile(r"(.+?)[ _]*[(\[]([^)\]]*)[)\]]")
 _MAX_NUMBERS = 1 << 27  # 1 GB
 
