@@ -306,4 +306,5 @@ def test_open_curves_by_name(real):
 def test_a_micro_sign_behind_an_underscore_is_a_unit(micro: str, tmp_path: Path) -> None:
     file = tmp_path / "iv.csv"
     file.write_text(f"bias_V,current_{micro}A\n0,1\n1,2\n2,3\n", encoding="utf-8")
-    assert to_units(read_curves(file).current, "nA").values.tolist() == [[1000, 2000, 3000]]
+    current = to_units(read_curves(file).current, "nA")
+    np.testing.assert_allclose(current, [[1000, 2000, 3000]])
