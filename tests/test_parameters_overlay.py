@@ -23,7 +23,6 @@ def test_defaults_are_a_run() -> None:
         ({"max_rotation": 60}, "max_rotation"),
         ({"shots": 0}, "shots"),
         ({"direction": "both"}, "direction"),
-        ({"bias_side": "both"}, "bias_side"),
         ({"current_from": -1}, "current_from"),
         ({"drift_orders": 9}, "drift_orders"),
         ({"unknown": 1}, "unknown"),

@@ -44,10 +44,6 @@ class CafmSimsOverlay(Parameters):
     bias: Annotated[float | None, Quantity("V", "bias of the C-AFM; null: as the file says")] = (
         Field(None, ge=-100, le=100)
     )
-    bias_side: Annotated[
-        Literal["sample", "tip", "unknown"] | None,
-        Meaning("where the bias is applied; null: as the file says"),
-    ] = None
     max_rotation: Annotated[
         float, Quantity("degree", "rotation to either side that is searched")
     ] = Field(30.0, ge=0, le=45)
