@@ -1,0 +1,1 @@
+"""Orientation and phase from diffraction patterns."""
