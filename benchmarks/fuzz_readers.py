@@ -26,11 +26,18 @@ import numpy as np
 
 sys.path.append(str(Path(__file__).parents[1] / "tests" / "readers"))
 import synthetic_curves as curves
+import synthetic_diffraction as diffraction
 import synthetic_ions as ions
 import synthetic_scans as files
 
 from liscope.errors import ReaderError
-from liscope.readers import read_curves, read_ions, read_scan
+from liscope.readers import (
+    read_curves,
+    read_diffraction,
+    read_ions,
+    read_orientations,
+    read_scan,
+)
 
 MEMORY = 1 << 30  # bytes of address space beyond those of the idle process
 SECONDS = 5
@@ -52,9 +59,20 @@ REAL = {
     "bif6": (),
     "tofwerk.h5": ("fib_sims_opened.h5",),
     "phi.h5": (),
+    "blo": ("test1.blo",),
+    "mib": (),
+    "dm3": ("test_diffraction_pattern.dm3",),
+    "_000.tvips": ("test_tvips_2233_000.tvips",),
+    "hspy": ("example2_v3.1.hspy", "py4DSTEM_size2x3x4x5.h5"),
+    "ang": (),
+    "ctf": (),
+    "orix.h5": (),
 }
 READERS = dict.fromkeys(("dat", "3ds", "iv.ibw", "csv"), read_curves)
 READERS |= dict.fromkeys(("im", "surfacelab", "bif6", "tofwerk.h5", "phi.h5"), read_ions)
+READERS |= dict.fromkeys(("blo", "mib", "dm3", "_000.tvips", "hspy"), read_diffraction)
+READERS |= dict.fromkeys(("ang", "ctf", "orix.h5"), read_orientations)
+BLOCKS = ("tofwerk.h5", "hspy")  # of HDF5, which stay in the file
 
 
 class TooSlow(BaseException):
@@ -101,6 +119,14 @@ SYNTHETIC = {
     "bif6": lambda: ions.bif6(ions.picture()[:, 0], [(0, 0, 0), (1, 2, 3)]),
     "tofwerk.h5": lambda: ions.tofwerk(ions.picture(2, 2), ["nominal", "[7Li]+"], [1.0, 7.016]),
     "phi.h5": lambda: ions.sims_h5({7.0: ions.picture(1, 2)[0], 16.0: ions.picture(1, 2)[0]}),
+    "blo": lambda: diffraction.blockfile(diffraction.patterns((3, 4, 5, 5))),
+    "mib": lambda: diffraction.merlin(diffraction.patterns((12, 5, 6), "u2")),
+    "dm3": lambda: diffraction.micrograph(diffraction.patterns()),
+    "_000.tvips": lambda: diffraction.tvips(diffraction.patterns((12, 5, 6))),
+    "hspy": lambda: diffraction.hspy(diffraction.patterns()),
+    "ang": diffraction.ang,
+    "ctf": diffraction.ctf,
+    "orix.h5": diffraction.orix_h5,
 }
 
 
@@ -194,14 +220,14 @@ def with_checksum(raw: bytes) -> bytes:
 def outcome(path: Path, form: str) -> str:
     """Open a file; return "ok", "ReaderError", or what else happened.
 
-    What is lazy is read as well, but for TOFWERK's blocks: there a damaged block is an OSError of
-    h5py when it is asked for, which no reader can turn into one of ours.
+    What is lazy is read as well, but for the blocks of HDF5 files that stay there: a damaged one is
+    an OSError of h5py when it is asked for, which no reader can turn into one of ours.
     """
     try:
         with warnings.catch_warnings(record=True) as seen:
             warnings.simplefilter("always")
             found = READERS.get(form, read_scan)(path)
-            if form != "tofwerk.h5":
+            if form not in BLOCKS:
                 found.load(scheduler="synchronous")  # threads do not survive a fork
         return f"warning {seen[0].message}" if seen else "ok"
     except ReaderError as error:

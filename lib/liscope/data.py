@@ -25,7 +25,13 @@ from ruamel.yaml.error import YAMLError
 from liscope import specimens
 from liscope.errors import ReaderError
 from liscope.places import find_root
-from liscope.readers import read_curves, read_ions, read_scan
+from liscope.readers import (
+    read_curves,
+    read_diffraction,
+    read_ions,
+    read_orientations,
+    read_scan,
+)
 
 
 def project_root() -> Path:
@@ -93,6 +99,30 @@ def open_ions(name: str) -> xr.Dataset:
     """
     path = locate(name)
     return read_ions(path) if path else specimens.measurement(name.partition(":")[2])
+
+
+def open_diffraction(name: str) -> xr.Dataset:
+    """Return the diffraction scan behind a data name (see `liscope.readers.read_diffraction`).
+
+    Raises
+    ------
+    ReaderError
+        If there is none, or the file is damaged or of another kind.
+    """
+    path = locate(name)
+    return read_diffraction(path) if path else specimens.measurement(name.partition(":")[2])
+
+
+def open_orientations(name: str) -> xr.Dataset:
+    """Return the orientation map behind a data name (see `liscope.readers.read_orientations`).
+
+    Raises
+    ------
+    ReaderError
+        If there is none, or the file is damaged or of another kind.
+    """
+    path = locate(name)
+    return read_orientations(path) if path else specimens.measurement(name.partition(":")[2])
 
 
 def truth(name: str) -> xr.Dataset | None:

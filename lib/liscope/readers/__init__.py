@@ -1,6 +1,6 @@
 """Opens files of scanning-probe and SIMS instruments as labelled `xarray.Dataset` objects.
 
-Three functions, one for each kind of measurement; each recognises the file by its first bytes:
+One function for each kind of measurement; each recognises the file by its first bytes:
 
 `read_scan`, scanning-probe images of five instrument families:
 
@@ -32,7 +32,21 @@ Three functions, one for each kind of measurement; each recognises the file by i
 - attributes ``polarity`` (of the secondary ions), ``primary_beam``, ``shots_per_pixel`` and
   ``dwell_time`` (s) of a frame, and ``dead_time_corrected`` (yes, no or unknown).
 
-All three keep the file's own metadata as JSON in ``metadata``, and ``source``, ``format`` and
+`read_diffraction`, scans of diffraction patterns (4D-STEM, precession electron diffraction):
+
+- ``pattern`` (unit ``1``, type as in the file), dims ``("y", "x", "ky", "kx")``, always lazy, in
+  blocks of whole detector frames; a single pattern is a scan of 1 x 1. ``vbf``, the virtual
+  bright field, where the file holds one;
+- coordinates ``y``, ``x`` in nm and ``ky``, ``kx`` in 1/angstrom; in pixels (unit ``pixel``)
+  where the file tells no calibration, or one that no instrument has. The origin of ``ky``, ``kx``
+  is the middle of the frame unless the file tells where the beam is;
+- attributes ``beam_energy`` (kV), ``camera_length`` (mm), ``scan_rotation``, ``precession_angle``
+  (degrees), ``camera_gamma`` (on, off or unknown), ``notes``, ``missing_frames``, and
+  ``k_calibration``, which says where the detector's coordinates come from.
+
+`read_orientations`, orientation maps: see :mod:`liscope.readers.orientations`.
+
+All keep the file's own metadata as JSON in ``metadata``, and ``source``, ``format`` and
 ``history`` in the attributes.
 """
 
@@ -46,9 +60,12 @@ import xarray as xr
 
 from liscope.errors import DataError
 from liscope.readers import (
+    ang,
     asylum,
     asylum_curves,
     bif6,
+    blockfile,
+    ctf,
     gwyddion,
     hdf5,
     iontof,
@@ -57,15 +74,33 @@ from liscope.readers import (
     nanonis_grid,
     nanoscope,
     nanosims,
+    orix_hdf5,
     park,
+    rosetta,
     surfacelab,
     tables,
 )
+from liscope.readers.blockfile_writer import write_blockfile
 from liscope.readers.common import guard, one_line
+from liscope.readers.crystal_maps import to_crystal_map
 from liscope.readers.ions import with_field
 from liscope.readers.opening import Family, open_file, with_origin
+from liscope.readers.orientations import from_crystal_map
+from liscope.readers.orientations_writer import write_orientations
 
-__all__ = ["channel", "read_curves", "read_ions", "read_scan", "with_field"]
+__all__ = [
+    "channel",
+    "from_crystal_map",
+    "read_curves",
+    "read_diffraction",
+    "read_ions",
+    "read_orientations",
+    "read_scan",
+    "to_crystal_map",
+    "with_field",
+    "write_blockfile",
+    "write_orientations",
+]
 
 _SCANS = Family(
     "scan",
@@ -88,6 +123,21 @@ _IONS = Family(
     "export it as BIF6 or ASCII",
     (nanosims, bif6, iontof, hdf5, surfacelab),
 )
+_DIFFRACTION = Family(
+    "diffraction scan",
+    "read_diffraction",
+    "NanoMEGAS .blo, Merlin .mib, .dm3/.dm4, .tvips, .hspy, .zspy, EMD",
+    "export it as .blo or .hspy",
+    (blockfile, rosetta),
+)
+_ORIENTATIONS = Family(
+    "orientation map",
+    "read_orientations",
+    ".ang, .ctf, orix .h5",
+    "export it as .ctf or .ang",
+    (ctf, orix_hdf5, ang),
+)
+_ALL = (_SCANS, _CURVES, _IONS, _DIFFRACTION, _ORIENTATIONS)
 
 
 def read_scan(path: str | os.PathLike[str]) -> xr.Dataset:
@@ -108,7 +158,7 @@ def read_scan(path: str | os.PathLike[str]) -> xr.Dataset:
     ReaderError
         If the file is missing, damaged, of another format, or holds no image.
     """
-    return open_file(path, _SCANS, (_CURVES, _IONS))
+    return open_file(path, _SCANS, _ALL)
 
 
 def read_curves(path: str | os.PathLike[str]) -> xr.Dataset:
@@ -132,7 +182,7 @@ def read_curves(path: str | os.PathLike[str]) -> xr.Dataset:
     ReaderError
         If the file is missing, damaged, of another format, or holds no I-V curve.
     """
-    return open_file(path, _CURVES, (_SCANS, _IONS))
+    return open_file(path, _CURVES, _ALL)
 
 
 def read_ions(path: str | os.PathLike[str] | Sequence[str | os.PathLike[str]]) -> xr.Dataset:
@@ -159,13 +209,63 @@ def read_ions(path: str | os.PathLike[str] | Sequence[str | os.PathLike[str]]) -
     if isinstance(path, (str, os.PathLike)):
         where = Path(path)
         if not where.is_dir():
-            return open_file(where, _IONS, (_SCANS, _CURVES))
+            return open_file(where, _IONS, _ALL)
         with guard(where.name, surfacelab.FORM):
             return with_origin(surfacelab.read_folder(where), where.name, surfacelab.FORM)
     files = [Path(file) for file in path]
     name = f"{files[0].name} and {len(files) - 1} more" if files else "no file"
     with guard(name, surfacelab.FORM):
         return with_origin(surfacelab.read_files(files), name, surfacelab.FORM)
+
+
+def read_diffraction(path: str | os.PathLike[str]) -> xr.Dataset:
+    """Return the scan of diffraction patterns in a file, lazily.
+
+    Parameters
+    ----------
+    path
+        The file; its content decides on the reader, its name does not. Or a ``.zspy`` folder.
+
+    Returns
+    -------
+    xarray.Dataset
+        ``pattern`` with dims ``("y", "x", "ky", "kx")``, a dask array, as the package's docstring
+        describes.
+
+    Raises
+    ------
+    ReaderError
+        If the file is missing, damaged, cut short, of another format, or holds no pattern.
+    """
+    where = Path(path)
+    if not where.is_dir():
+        return open_file(where, _DIFFRACTION, _ALL)
+    with guard(where.name, rosetta.FORM):
+        return with_origin(rosetta.read_folder(where), where.name, rosetta.FORM)
+
+
+def read_orientations(path: str | os.PathLike[str]) -> xr.Dataset:
+    """Return the orientation map in a file.
+
+    Parameters
+    ----------
+    path
+        The file. Its content decides on the reader; only ``.ang``, which has no first bytes of
+        its own, is known by its name.
+
+    Returns
+    -------
+    xarray.Dataset
+        ``orientation``, ``phase`` and the table of phases with dims ``("y", "x")``, as
+        :mod:`liscope.readers.orientations` describes. Of a map of ASTAR's program also
+        ``astar_index`` (which is ``score`` as well) and ``astar_reliability``.
+
+    Raises
+    ------
+    ReaderError
+        If the file is missing, damaged, of another format, or its grid is hexagonal.
+    """
+    return open_file(path, _ORIENTATIONS, _ALL)
 
 
 def channel(scan: xr.Dataset, quantity: str, direction: str = "trace") -> xr.DataArray:

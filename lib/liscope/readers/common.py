@@ -26,7 +26,7 @@ import pint
 import xarray as xr
 from numpy.typing import NDArray
 
-from liscope.errors import ReaderError
+from liscope.errors import LiscopeError, ReaderError
 from liscope.units import factor, registry
 
 NAN = math.nan
@@ -117,7 +117,7 @@ def guard(name: str, form: str) -> Iterator[None]:
     try:
         with np.errstate(all="ignore"):
             yield
-    except ReaderError as error:
+    except LiscopeError as error:
         raise ReaderError(one_line(f"'{name}' {error}")) from None
     except Exception as error:
         reason = f"{type(error).__name__} {error}"

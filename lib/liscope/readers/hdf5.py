@@ -7,6 +7,7 @@ is checked: nothing may point to another file, and what is read at once must be 
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable
 from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -38,13 +39,26 @@ def read_path(path: Path) -> xr.Dataset:
         reader = next((r for r in (tofwerk, sims_h5) if r.is_mine(file)), None)
         if reader is None:
             raise ReaderError("is an HDF5 file, but neither of TOFWERK nor SIMS-H5")
-        _check(file, reader.LAZY)
+        check(file, lambda data: data.name.lstrip("/") in reader.LAZY)
     found: xr.Dataset = reader.read_path(path)
     return found.assign_attrs(format=reader.FORM)
 
 
-def _check(file: h5py.File, lazy: tuple[str, ...]) -> None:
-    """Refuse what points out of the file, and sizes that are none."""
+def check(file: h5py.File, is_lazy: Callable[[h5py.Dataset], bool]) -> None:
+    """Refuse what points out of the file, and sizes that are none.
+
+    Parameters
+    ----------
+    file
+        Open for reading.
+    is_lazy
+        Whether a data set stays in the file until it is asked for; all others must be small.
+
+    Raises
+    ------
+    ReaderError
+        If something does not belong into a measurement.
+    """
     import h5py
 
     seen = itertools.count(1)
@@ -55,7 +69,7 @@ def _check(file: h5py.File, lazy: tuple[str, ...]) -> None:
         if not isinstance(link, h5py.HardLink):
             return "points to other files or places; copy the data into one file"
         item = file[name]
-        return _wrong_data(item, name in lazy) if isinstance(item, h5py.Dataset) else None
+        return _wrong_data(item, is_lazy(item)) if isinstance(item, h5py.Dataset) else None
 
     if reason := file.visititems_links(wrong):
         raise ReaderError(reason)
