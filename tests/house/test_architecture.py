@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 
 LIBRARY = Path(__file__).parents[2] / "lib" / "liscope"
-ANALYSIS = ("probe", "sims", "registration", "colocalisation", "spectroscopy", "statistics")
+ANALYSIS = (
+    "probe", "sims", "registration", "colocalisation", "spectroscopy", "statistics", "grains",
+)  # fmt: skip
 PHYSICS = ("readers", "specimens", *ANALYSIS, "figures")
 
 
