@@ -17,13 +17,30 @@ import xarray as xr
 from liscope.errors import ReaderError
 from liscope.specimens import conductive_lithium, ionic_loops, tip_stress
 
+LAMELLAE = ("lmno_pristine", "lmno_cycled_roi1", "lmno_cycled_roi2")
+
+
+def _lamella(name: str, seed: int) -> xr.DataTree:
+    # here: the crystallography takes its time to load
+    from liscope.specimens import lamella
+
+    return lamella.simulate(name, seed)
+
+
 SPECIMENS: Mapping[str, Callable[[int], xr.DataTree]] = {
-    film: partial(tip_stress.simulate, film) for film in tip_stress.FILMS
-} | {"rf_lmo": conductive_lithium.simulate, "rf_lmo_iv": ionic_loops.simulate}
-MEASUREMENTS = {film: ("pristine", "stressed") for film in tip_stress.FILMS} | {
-    "rf_lmo": ("cafm", "cafm_later", "sims"),
-    "rf_lmo_iv": ("curves", "rates", "reversal"),
+    **{film: partial(tip_stress.simulate, film) for film in tip_stress.FILMS},
+    "rf_lmo": conductive_lithium.simulate,
+    "rf_lmo_iv": ionic_loops.simulate,
+    **{name: partial(_lamella, name) for name in LAMELLAE},
 }
+MEASUREMENTS = (
+    {film: ("pristine", "stressed") for film in tip_stress.FILMS}
+    | {
+        "rf_lmo": ("cafm", "cafm_later", "sims"),
+        "rf_lmo_iv": ("curves", "rates", "reversal"),
+    }
+    | {name: ("scan",) for name in LAMELLAE}
+)
 
 
 _SEED = re.compile(r"[0-9]{1,9}")
