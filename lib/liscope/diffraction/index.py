@@ -1,0 +1,120 @@
+"""Orientation and phase of every pattern of a block."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from array_api_compat import array_namespace, is_numpy_array
+from scipy.spatial.transform import Rotation
+
+from liscope.diffraction import polar as _polar
+from liscope.diffraction.library import Library
+from liscope.diffraction.polar import Array
+from liscope.diffraction.refine import Refined, refine
+from liscope.diffraction.search import Found, search
+from liscope.grains.disorientation import angle_between, operators
+
+BATCH = 64  # patterns at a time: their correlations fit a core's cache
+REFINED = 10  # candidates of each phase whose angles are fitted
+KEPT = 8  # different candidates that are returned
+DIFFERENT = 4.0  # degrees between those
+
+
+class Candidates(NamedTuple):
+    """What a pattern may be: (n, ``KEPT``), best first; beyond those there are, phase -1, score 0.
+
+    ``orientation`` (n, k, 4) sample to crystal, ``phase`` (n, k), ``score`` (n, k) the
+    correlation of spots with the template between 0 and 1; ``norm`` (n,) how much spots there are.
+    """
+
+    orientation: np.ndarray
+    phase: np.ndarray
+    score: np.ndarray
+    norm: np.ndarray
+
+
+def index(patterns: Array, library: Library, centres: Array | None = None) -> Candidates:
+    """Return the candidates of each pattern.
+
+    Parameters
+    ----------
+    patterns
+        (n, rows, columns) of any number type, in the namespace and on the device of the library.
+    library
+        Templates, as :func:`~liscope.diffraction.library.library` makes them.
+    centres
+        (n, 2) of the direct beam, x then y, in pixels; found in each pattern by default.
+    """
+    parts = [
+        _batch(
+            patterns[i : i + BATCH],
+            library,
+            None if centres is None else centres[i : i + BATCH],
+        )
+        for i in range(0, patterns.shape[0], BATCH)
+    ]
+    return Candidates(*(np.concatenate(part) for part in zip(*parts, strict=True)))
+
+
+def _batch(patterns: Array, library: Library, centres: Array | None) -> Candidates:
+    """Return the candidates of a few patterns."""
+    if centres is None:
+        centres = _polar.direct_beam(patterns)
+    spots, norm = _polar.spots_only(_polar.unrolled(patterns, centres, library.grid))
+    found = [_of_phase(spots, library, i) for i in range(len(library.phases))]
+    return _different(found, library, local(norm))
+
+
+def _of_phase(spots: Array, library: Library, which: int) -> Refined:
+    """Return the refined candidates of one phase."""
+    phase = library.phases[which]
+    return refine(spots, library, phase, best(search(spots, library, phase), REFINED))
+
+
+def best(found: Found, count: int) -> Found:
+    """Return the ``count`` candidates of the highest score."""
+    xp = array_namespace(found.score)
+    order = xp.argsort(found.score, axis=1, descending=True)[:, :count]
+    return Found(*(xp.take_along_axis(value, order, axis=1) for value in found))
+
+
+def _different(found: list[Refined], library: Library, norm: np.ndarray) -> Candidates:
+    """Return the best candidates of all phases that are not the same orientation twice."""
+    score = np.concatenate([local(each.score) for each in found], axis=1)
+    matrix = np.concatenate([local(each.matrix) for each in found], axis=1)
+    phase = np.repeat(np.arange(len(found)), [each.score.shape[1] for each in found])
+    order = np.argsort(-score, axis=1)
+    score = np.take_along_axis(score, order, axis=1)
+    phase = phase[order]
+    matrix = np.take_along_axis(matrix, order[..., None, None], axis=1)
+    turned = Rotation.from_matrix(matrix.reshape(-1, 3, 3)).as_quat()
+    orientation = np.roll(turned, 1, axis=-1).reshape(*score.shape, 4)
+    out = Candidates(
+        np.full((len(score), KEPT, 4), np.nan),
+        np.full((len(score), KEPT), -1, np.int8),
+        np.zeros((len(score), KEPT), np.float32),
+        norm,
+    )
+    symmetry = [operators(each.crystal.phase.point_group.laue.name) for each in library.phases]
+    rows = np.arange(len(score))
+    for k in range(KEPT):
+        top = np.argmax(score, axis=1)
+        left = score[rows, top] > 0
+        out.score[left, k] = score[rows, top][left]
+        out.phase[left, k] = phase[rows, top][left]
+        out.orientation[left, k] = orientation[rows, top][left]
+        for i, group in enumerate(symmetry):
+            of_it = left & (phase[rows, top] == i)
+            at, other = np.nonzero(of_it[:, None] & (phase == i) & (score > 0))
+            angle = angle_between(orientation[at, other], orientation[at, top[at]], group)
+            score[at, other] = np.where(angle < DIFFERENT, 0, score[at, other])
+        score[rows, top] = 0
+    return out
+
+
+def local(values: Any) -> np.ndarray:
+    """Return an array of any namespace as numpy's."""
+    if is_numpy_array(values):
+        return np.asarray(values)
+    return np.from_dlpack(values.to("cpu") if hasattr(values, "to") else values)

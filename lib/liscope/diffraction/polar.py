@@ -1,0 +1,163 @@
+"""From the camera's pixels to polar coordinates: spots over a background that hangs on the radius.
+
+Every array of a block of patterns may live in numpy, torch or cupy; the namespace is taken from the
+array itself (the Python array API standard).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from array_api_compat import array_namespace, device
+
+AZIMUTHS = 180  # 2 degrees each, 1.3 px where spots are 1.3 px wide
+PARTS = 8  # of a pixel, to which a centre is rounded
+CLIP = 2.0  # standard deviations above a ring's mean beyond which a pixel is no background
+ABOVE = 1.0  # standard deviations of the background that a spot must rise above it
+POWER = 0.375  # of spot intensities, so that a few strong spots do not decide alone
+
+Array = Any  # of any namespace of the array API
+
+
+@dataclass(frozen=True)
+class Geometry:
+    """How reciprocal space lies on the camera.
+
+    ``matrix`` (2, 2) turns (kx, ky) in 1/angstrom into pixels (x, y) from the direct beam: camera
+    constant, ellipticity and rotation between scan and camera in one. ``size`` (rows, columns).
+    """
+
+    matrix: np.ndarray
+    size: tuple[int, int]
+
+    @property
+    def pixel(self) -> float:
+        """Mean size of a pixel in 1/angstrom."""
+        return float(1 / np.sqrt(abs(np.linalg.det(self.matrix))))
+
+    @property
+    def reach(self) -> float:
+        """Radius in 1/angstrom up to which a centred pattern is whole, less two pixels."""
+        return (min(self.size) / 2 - 2) * self.pixel
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Where the camera is read: ``radius`` (r,) in 1/angstrom times ``AZIMUTHS``.
+
+    ``corner`` (parts^2, r * azimuths) is the pixel before each point, counted from the one in
+    which the direct beam lies, for each fraction of a pixel; ``share`` (4, parts^2, r * azimuths)
+    how the four pixels around the point count.
+    """
+
+    radius: np.ndarray
+    corner: np.ndarray
+    share: np.ndarray
+    size: tuple[int, int]
+
+
+def grid(geometry: Geometry, inner: float, outer: float) -> Grid:
+    """Return the polar grid between two radii in 1/angstrom, one ring a pixel."""
+    radius = np.arange(inner, outer, geometry.pixel)
+    azimuth = 2 * np.pi * np.arange(AZIMUTHS) / AZIMUTHS
+    k = radius[:, None, None] * np.stack([np.cos(azimuth), np.sin(azimuth)], axis=-1)
+    offset = k.reshape(-1, 2) @ geometry.matrix.T
+    part = np.arange(PARTS) / PARTS
+    shift = np.stack(np.meshgrid(part, part, indexing="ij"), axis=-1).reshape(-1, 1, 2)
+    at = offset + shift
+    corner = np.floor(at)
+    x, y = np.moveaxis(at - corner, -1, 0)
+    share = np.stack([(1 - y) * (1 - x), (1 - y) * x, y * (1 - x), y * x])
+    flat = corner[..., 1] * geometry.size[1] + corner[..., 0]
+    return Grid(
+        radius.astype(np.float32),
+        flat.astype(np.int32),
+        share.astype(np.float32),
+        geometry.size,
+    )
+
+
+def unrolled(patterns: Array, centres: Array, grid: Grid) -> Array:
+    """Return patterns (n, rows, columns) in polar coordinates, float32 (n, r, azimuths).
+
+    Parameters
+    ----------
+    centres
+        (n, 2) of the direct beam, x then y, in pixels. Points beyond the camera read its edge.
+    """
+    xp = array_namespace(patterns)
+    count, rows, columns = patterns.shape
+    eighths = xp.astype(xp.round(centres * PARTS), xp.int32)
+    whole, part = eighths // PARTS, eighths % PARTS
+    table = part[:, 0] * PARTS + part[:, 1]
+    start = whole[:, 1] * columns + whole[:, 0]
+    first = xp.take(grid.corner, table, axis=0) + start[:, None]
+    first = xp.clip(first, 0, rows * columns - columns - 2)
+    first += xp.arange(count, dtype=xp.int32, device=device(patterns))[:, None] * (rows * columns)
+    flat = xp.reshape(patterns, (-1,))
+    total = None
+    for share, step in zip(grid.share, (0, 1, columns, columns + 1), strict=True):
+        value = xp.reshape(xp.take(flat, xp.reshape(first + step, (-1,))), first.shape)
+        part_ = xp.astype(value, xp.float32) * xp.take(share, table, axis=0)
+        total = part_ if total is None else total + part_
+    return xp.reshape(total, (count, grid.radius.shape[0], AZIMUTHS))
+
+
+def spots_only(polar: Array) -> tuple[Array, Array]:
+    """Return what rises above each ring's background, to the power ``POWER``, and its norm.
+
+    The background of a ring is the mean of its pixels without those far above, which spots are.
+    A halo of glass is a background in this sense.
+
+    Returns
+    -------
+    spots, norm
+        (n, r, azimuths), of unit norm for each pattern, and that norm before (n,).
+    """
+    xp = array_namespace(polar)
+    smooth = _smooth(polar, xp)
+    limit = None
+    for _ in range(3):
+        calm = smooth if limit is None else xp.minimum(smooth, limit)
+        mean = xp.mean(calm, axis=2, keepdims=True)
+        spread = xp.sqrt(xp.mean((calm - mean) ** 2, axis=2, keepdims=True))
+        limit = mean + CLIP * spread
+    above = eighths_power(xp.clip(smooth - (mean + ABOVE * spread), 0, None), xp)
+    norm = xp.sqrt(xp.sum(above * above, axis=(1, 2), keepdims=True))
+    return above / xp.clip(norm, 1e-12, None), norm[:, 0, 0]
+
+
+def eighths_power(intensity: Array, xp: Any) -> Array:
+    """Return ``intensity`` to the power ``POWER`` = 3/8, by square roots, which are fast."""
+    quarter = xp.sqrt(xp.sqrt(intensity))
+    return quarter * xp.sqrt(quarter)
+
+
+def _smooth(polar: Array, xp: Any) -> Array:
+    """Return the running mean (1, 2, 1) over azimuth and, except at the ends, over radius."""
+    round_ = 0.5 * polar + 0.25 * (xp.roll(polar, 1, axis=2) + xp.roll(polar, -1, axis=2))
+    inner = 0.5 * round_[:, 1:-1] + 0.25 * (round_[:, :-2] + round_[:, 2:])
+    return xp.concat([round_[:, :1], inner, round_[:, -1:]], axis=1)
+
+
+def direct_beam(patterns: Array, search: int = 16) -> Array:
+    """Return centres (n, 2) of the direct beam, x then y, in pixels, float32.
+
+    The centre of gravity of what is brighter than half the brightest pixel within ``search``
+    pixels of the camera's middle.
+    """
+    xp = array_namespace(patterns)
+    _, rows, columns = patterns.shape
+    top, left = rows // 2 - search, columns // 2 - search
+    window = xp.astype(
+        patterns[:, top : top + 2 * search, left : left + 2 * search], xp.float32
+    )
+    peak = xp.max(window, axis=(1, 2), keepdims=True)
+    weight = xp.clip(window - 0.5 * peak, 0, None)
+    total = xp.clip(xp.sum(weight, axis=(1, 2)), 1e-6, None)
+    along = xp.arange(2 * search, dtype=xp.float32, device=device(patterns))
+    x = xp.sum(xp.sum(weight, axis=1) * along, axis=1) / total + left
+    y = xp.sum(xp.sum(weight, axis=2) * along, axis=1) / total + top
+    return xp.stack([x, y], axis=1)
