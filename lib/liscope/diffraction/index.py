@@ -13,7 +13,7 @@ from liscope.diffraction.library import Library
 from liscope.diffraction.polar import Array
 from liscope.diffraction.refine import Refined, refine
 from liscope.diffraction.search import Found, search
-from liscope.grains.disorientation import angle_between, operators
+from liscope.grains.disorientation import angle_between
 
 BATCH = 64  # patterns at a time: their correlations fit a core's cache
 REFINED = 10  # candidates of each phase whose angles are fitted
@@ -62,6 +62,11 @@ def _batch(patterns: Array, library: Library, centres: Array | None) -> Candidat
     if centres is None:
         centres = _polar.direct_beam(patterns)
     spots, norm = _polar.spots_only(_polar.unrolled(patterns, centres, library.grid))
+    return candidates_of(spots, norm, library)
+
+
+def candidates_of(spots: Array, norm: Array, library: Library) -> Candidates:
+    """Return the candidates of patterns that are polar already, (n, r, azimuths) of unit norm."""
     found = [_of_phase(spots, library, i) for i in range(len(library.phases))]
     return _different(found, library, local(norm))
 
@@ -81,36 +86,44 @@ def best(found: Found, count: int) -> Found:
 
 def _different(found: list[Refined], library: Library, norm: np.ndarray) -> Candidates:
     """Return the best candidates of all phases that are not the same orientation twice."""
+    pool = _pooled(found)
+    out = Candidates(
+        np.full((len(norm), KEPT, 4), np.nan),
+        np.full((len(norm), KEPT), -1, np.int8),
+        np.zeros((len(norm), KEPT), np.float32),
+        norm,
+    )
+    rows = np.arange(len(norm))
+    for k in range(KEPT):
+        top = np.argmax(pool.score, axis=1)
+        left = pool.score[rows, top] > 0
+        for kept, of in zip(out[:3], pool[:3], strict=True):
+            kept[left, k] = of[rows, top][left]
+        _strike(pool, top, left, library)
+    return out
+
+
+def _pooled(found: list[Refined]) -> Candidates:
+    """Return the candidates of all phases side by side."""
     score = np.concatenate([local(each.score) for each in found], axis=1)
     matrix = np.concatenate([local(each.matrix) for each in found], axis=1)
     phase = np.repeat(np.arange(len(found)), [each.score.shape[1] for each in found])
-    order = np.argsort(-score, axis=1)
-    score = np.take_along_axis(score, order, axis=1)
-    phase = phase[order]
-    matrix = np.take_along_axis(matrix, order[..., None, None], axis=1)
     turned = Rotation.from_matrix(matrix.reshape(-1, 3, 3)).as_quat()
     orientation = np.roll(turned, 1, axis=-1).reshape(*score.shape, 4)
-    out = Candidates(
-        np.full((len(score), KEPT, 4), np.nan),
-        np.full((len(score), KEPT), -1, np.int8),
-        np.zeros((len(score), KEPT), np.float32),
-        norm,
-    )
-    symmetry = [operators(each.crystal.phase.point_group.laue.name) for each in library.phases]
-    rows = np.arange(len(score))
-    for k in range(KEPT):
-        top = np.argmax(score, axis=1)
-        left = score[rows, top] > 0
-        out.score[left, k] = score[rows, top][left]
-        out.phase[left, k] = phase[rows, top][left]
-        out.orientation[left, k] = orientation[rows, top][left]
-        for i, group in enumerate(symmetry):
-            of_it = left & (phase[rows, top] == i)
-            at, other = np.nonzero(of_it[:, None] & (phase == i) & (score > 0))
-            angle = angle_between(orientation[at, other], orientation[at, top[at]], group)
-            score[at, other] = np.where(angle < DIFFERENT, 0, score[at, other])
-        score[rows, top] = 0
-    return out
+    return Candidates(orientation, np.broadcast_to(phase, score.shape), score.copy(), score[:, 0])
+
+
+def _strike(pool: Candidates, top: np.ndarray, left: np.ndarray, library: Library) -> None:
+    """Take the candidate ``top`` of each pattern, and all that are nearly the same, off the pool."""
+    rows = np.arange(len(top))
+    for i, phase in enumerate(library.phases):
+        of_it = left & (pool.phase[rows, top] == i)
+        at, other = np.nonzero(of_it[:, None] & (pool.phase == i) & (pool.score > 0))
+        angle = angle_between(
+            pool.orientation[at, other], pool.orientation[at, top[at]], local(phase.symmetry)
+        )
+        pool.score[at, other] = np.where(angle < DIFFERENT, 0, pool.score[at, other])
+    pool.score[rows, top] = 0
 
 
 def local(values: Any) -> np.ndarray:

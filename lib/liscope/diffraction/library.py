@@ -12,6 +12,7 @@ from orix.quaternion import Rotation
 from liscope.diffraction.polar import AZIMUTHS, POWER, Array, Geometry, Grid, grid
 from liscope.diffraction.structures import Crystal
 from liscope.diffraction.templates import Beam, Zones, zones
+from liscope.grains.disorientation import operators
 
 HARMONICS = 48  # of the azimuth in the first search: 3.75 degrees, a spot's width at 20 px
 PARITIES = (np.arange(2, HARMONICS + 1, 2), np.arange(1, HARMONICS + 1, 2))
@@ -25,7 +26,7 @@ NEGLIGIBLE = 0.003  # of all templates' intensity that may lie outside the rows
 class Phase:
     """The templates of one crystal as the search uses them.
 
-    ``rows`` (q, r) weights that make rows, one a shell that reflects, of rings; ``spectrum``,
+    ``symmetry`` (s, 4) rotations to equivalents; ``rows`` (q, r) weights that make rows, one a shell that reflects, of rings; ``spectrum``,
     even and odd, (2, harmonics, q, c) real and imaginary parts of the coarse zones; ``row``, ``azimuth`` (radians) and ``weight`` (zones, spots);
     ``around`` (c, k) the zones next to each coarse one; ``matrix`` (zones,
     3, 3) sample to crystal; ``candidates`` (zones, m, 3) in 1/angstrom and ``root`` (zones, m), their
@@ -33,6 +34,7 @@ class Phase:
     """
 
     crystal: Crystal
+    symmetry: Array
     rows: Array
     spectrum: tuple[Array, Array]
     row: Array
@@ -124,6 +126,7 @@ def _phase(zones: Zones, polar: Grid, pixel: float) -> Phase:
     azimuth = np.arctan2(zones.y, zones.x)
     return Phase(
         zones.crystal,
+        operators(zones.crystal.phase.point_group.laue.name),
         (rows / rows.sum(axis=1, keepdims=True)).astype(np.float32),
         tuple(
             _spectrum(*(x[zones.coarse] for x in (row, azimuth, weight)), len(shells), m)

@@ -13,6 +13,7 @@ import numpy as np
 from array_api_compat import array_namespace, device
 
 AZIMUTHS = 180  # 2 degrees each, 1.3 px where spots are 1.3 px wide
+SEARCH = 6  # px, where the direct beam is looked for
 PARTS = 8  # of a pixel, to which a centre is rounded
 CLIP = 2.0  # standard deviations above a ring's mean beyond which a pixel is no background
 ABOVE = 1.0  # standard deviations of the background that a spot must rise above it
@@ -142,22 +143,30 @@ def _smooth(polar: Array, xp: Any) -> Array:
     return xp.concat([round_[:, :1], inner, round_[:, -1:]], axis=1)
 
 
-def direct_beam(patterns: Array, search: int = 16) -> Array:
+def direct_beam(patterns: Array, about: tuple[float, float] | None = None) -> Array:
     """Return centres (n, 2) of the direct beam, x then y, in pixels, float32.
 
-    The centre of gravity of what is brighter than half the brightest pixel within ``search``
-    pixels of the camera's middle.
+    The centre of gravity of what is brighter than half the brightest pixel within ``SEARCH``
+    pixels of where it is expected: close enough that no reflection is taken for it.
+
+    Parameters
+    ----------
+    about
+        Where the beam is expected, x then y, in pixels; the camera's middle by default.
     """
     xp = array_namespace(patterns)
     _, rows, columns = patterns.shape
-    top, left = rows // 2 - search, columns // 2 - search
-    window = xp.astype(
-        patterns[:, top : top + 2 * search, left : left + 2 * search], xp.float32
-    )
+    x0, y0 = about or ((columns - 1) / 2, (rows - 1) / 2)
+    left = min(max(round(x0) - SEARCH, 0), columns - 2 * SEARCH - 1)
+    top = min(max(round(y0) - SEARCH, 0), rows - 2 * SEARCH - 1)
+    width = 2 * SEARCH + 1
+    window = xp.astype(patterns[:, top : top + width, left : left + width], xp.float32)
+    along = xp.arange(width, dtype=xp.float32, device=device(patterns))
+    near = (along - SEARCH) ** 2 + ((along - SEARCH) ** 2)[:, None] <= SEARCH**2
+    window = window * xp.astype(near, xp.float32)
     peak = xp.max(window, axis=(1, 2), keepdims=True)
     weight = xp.clip(window - 0.5 * peak, 0, None)
     total = xp.clip(xp.sum(weight, axis=(1, 2)), 1e-6, None)
-    along = xp.arange(2 * search, dtype=xp.float32, device=device(patterns))
     x = xp.sum(xp.sum(weight, axis=1) * along, axis=1) / total + left
     y = xp.sum(xp.sum(weight, axis=2) * along, axis=1) / total + top
     return xp.stack([x, y], axis=1)

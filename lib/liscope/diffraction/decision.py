@@ -1,0 +1,143 @@
+"""From candidates to one orientation and phase a pattern, with the probability that it is right.
+
+Where a pattern alone cannot decide, its neighbours in the scan may: neighbours mostly lie in one
+grain. But they are no independent witnesses, for one grain shows them all the same spots: what
+misleads one misleads the next. So beliefs are averaged over neighbours of one grain (a linear opinion
+pool; Genest and Zidek, Statistical Science 1 (1986) 114, 10.1214/ss/1177013825), not multiplied: the
+noise of single patterns goes, and no certainty comes out that none of them has.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import xarray as xr
+from scipy.special import expit, logsumexp
+
+from liscope.diffraction.scan import CONVENTION
+from liscope.grains.disorientation import angle_between, operators, orix_group
+from liscope.history import noted
+from liscope.progress import track
+
+# Fitted to simulated patterns by benchmarks/reliability.py, and checked on others there.
+EVIDENCE = 0.45  # logarithm of probability for each unit of explained squared norm
+NONE_OF_THEM = -2.95  # the same, relative to the best, that the right orientation is no candidate
+CRYSTAL = 0.085  # score at which a pattern is a crystal's as likely as not
+SHARPNESS = 400.0  # of that transition, per unit of score
+ALIKE = 3.0  # degrees within which neighbours are of one grain
+NOT_CRYSTAL = -3  # until glass and window are told apart
+SWEEPS = 20  # how many positions of the scan a belief can travel
+
+FLAGS = {"flag_values": [-3, -2, -1], "flag_meanings": "not_known empty amorphous"}
+
+
+def decide(matched: xr.Dataset, neighbours: bool = True) -> xr.Dataset:
+    """Return the orientation map of a matched scan.
+
+    Parameters
+    ----------
+    matched
+        Candidates as :func:`~liscope.diffraction.scan.match` returns them; computed here, for
+        what a pattern is hangs on its neighbours.
+    neighbours
+        Whether neighbours count, or each pattern stands alone.
+
+    Returns
+    -------
+    Dataset
+        ``orientation``, ``phase`` (-3 where no crystal is sure), ``score``; ``crystalline`` (y, x)
+        the probability that there is a crystal at all, ``reliability`` that the orientation is
+        right and ``phase_reliability`` that the phase is, both given a crystal;
+        ``companion`` (y, x, quaternion) the second orientation and ``companion_reliability`` its
+        probability: where that is not small, the two cannot be told apart.
+    """
+    matched = matched.compute()
+    score = matched["score"].values.astype(float)
+    crystal = expit(SHARPNESS * (score[..., 0] - CRYSTAL))
+    evidence = EVIDENCE * (score * matched["norm"].values[..., None]) ** 2
+    evidence = np.where(score > 0, evidence, -np.inf)
+    none = NONE_OF_THEM + evidence.max(axis=-1, keepdims=True)
+    every = np.concatenate([evidence, none], axis=-1)
+    belief = np.exp(evidence - logsumexp(every, axis=-1, keepdims=True))
+    if neighbours:
+        belief = _pooled(belief, crystal, matched)
+    return _chosen(belief, crystal, matched, neighbours)
+
+
+def _pooled(own: np.ndarray, crystal: np.ndarray, matched: xr.Dataset) -> np.ndarray:
+    """Return beliefs (y, x, candidates) averaged over those neighbours that share a grain.
+
+    A neighbour counts by its belief in any of a pattern's candidates, so that one from another
+    grain changes nothing.
+    """
+    pairs = [_alike(matched, axis) for axis in (0, 1)]
+    known = [(same.any(axis=-2), same.any(axis=-1)) for same in pairs]
+    belief = own
+    for _ in track(range(SWEEPS), "asking neighbours"):
+        told, count = np.zeros_like(own), np.ones((*own.shape[:2], 1))
+        said = belief * crystal[..., None]
+        for axis, (same, (by_one, by_two)) in enumerate(zip(pairs, known, strict=True)):
+            one, two = _sides(axis)
+            told[one] += np.einsum("yxij,yxj->yxi", same, said[two])
+            told[two] += np.einsum("yxij,yxi->yxj", same, said[one])
+            count[one] += np.einsum("yxj,yxj->yx", by_one, said[two])[..., None]
+            count[two] += np.einsum("yxi,yxi->yx", by_two, said[one])[..., None]
+        belief = (own + told) / count
+    return belief
+
+
+def _sides(axis: int) -> tuple[tuple[slice, ...], tuple[slice, ...]]:
+    """Return the slices of all pixels but the last and but the first along an axis."""
+    every = slice(None)
+    one, two = slice(None, -1), slice(1, None)
+    return ((one, every), (two, every)) if axis == 0 else ((every, one), (every, two))
+
+
+def _alike(matched: xr.Dataset, axis: int) -> np.ndarray:
+    """Return whether candidates of neighbours are of one grain, (y, x, candidate, candidate)."""
+    one, two = _sides(axis)
+    phase, orientation = matched["phase"].values, matched["orientation"].values.astype(float)
+    both = phase[one][..., :, None] == phase[two][..., None, :]
+    both &= phase[one][..., :, None] >= 0
+    same = np.zeros(both.shape)
+    for i, group in enumerate(matched["point_group"].values):
+        at = np.nonzero(both & (phase[one][..., :, None] == i))
+        first, second = orientation[one][at[:3]], orientation[two][(at[0], at[1], at[3])]
+        same[at] = angle_between(first, second, operators(orix_group(str(group)).laue.name)) < ALIKE
+    return same
+
+
+def _chosen(
+    belief: np.ndarray,
+    crystal: np.ndarray,
+    matched: xr.Dataset,
+    neighbours: bool,
+) -> xr.Dataset:
+    """Return the map of the most probable candidates."""
+    phase, score = matched["phase"].values, matched["score"].values
+    order = np.argsort(-belief, axis=-1)
+    first, second = order[..., :1], order[..., 1:2]
+    pick = lambda values, at: np.take_along_axis(values, at, axis=-1)[..., 0]  # noqa: E731
+    turned = lambda at: np.take_along_axis(  # noqa: E731
+        matched["orientation"].values.astype(float), at[..., None], axis=-2
+    )[..., 0, :]
+    chosen = pick(phase, first)
+    of_phase = np.where(phase == chosen[..., None], belief, 0).sum(axis=-1)
+    of_any = np.clip(belief.sum(axis=-1), 1e-12, None)
+    sure = crystal >= 0.5
+    dims = ("y", "x")
+    out = matched[["phase_name", "point_group", "lattice"]].assign(
+        orientation=(
+            (*dims, "quaternion"),
+            np.where(sure[..., None], turned(first), np.nan),
+            {"convention": CONVENTION},
+        ),
+        phase=(dims, np.where(sure, chosen, NOT_CRYSTAL).astype(np.int8), FLAGS),
+        score=(dims, pick(score, first), {"units": "1", "long_name": "correlation index"}),
+        crystalline=(dims, crystal, {"units": "1"}),
+        reliability=(dims, pick(belief, first), {"units": "1"}),
+        phase_reliability=(dims, of_phase / of_any, {"units": "1"}),
+        companion=((*dims, "quaternion"), turned(second), {"convention": CONVENTION}),
+        companion_reliability=(dims, pick(belief, second), {"units": "1"}),
+    )
+    line = f"decided {'with' if neighbours else 'without'} neighbours"
+    return out.assign_attrs(noted(out["score"], matched["score"], line).attrs)
