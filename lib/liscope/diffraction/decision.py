@@ -2,9 +2,9 @@
 
 Where a pattern alone cannot decide, its neighbours in the scan may: neighbours mostly lie in one
 grain. But they are no independent witnesses, for one grain shows them all the same spots: what
-misleads one misleads the next. So beliefs are averaged over neighbours of one grain (a linear opinion
-pool; Genest and Zidek, Statistical Science 1 (1986) 114, 10.1214/ss/1177013825), not multiplied: the
-noise of single patterns goes, and no certainty comes out that none of them has.
+misleads one misleads the next. So beliefs are averaged over neighbours of one grain (a linear
+opinion pool; Genest and Zidek, Statistical Science 1 (1986) 114, 10.1214/ss/1177013825), not
+multiplied: the noise of single patterns goes, and no certainty comes out that none of them has.
 """
 
 from __future__ import annotations

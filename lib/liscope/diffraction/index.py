@@ -114,7 +114,7 @@ def _pooled(found: list[Refined]) -> Candidates:
 
 
 def _strike(pool: Candidates, top: np.ndarray, left: np.ndarray, library: Library) -> None:
-    """Take the candidate ``top`` of each pattern, and all that are nearly the same, off the pool."""
+    """Take the candidate ``top`` of each pattern, and all nearly the same, off the pool."""
     rows = np.arange(len(top))
     for i, phase in enumerate(library.phases):
         of_it = left & (pool.phase[rows, top] == i)

@@ -26,11 +26,29 @@ NEGLIGIBLE = 0.003  # of all templates' intensity that may lie outside the rows
 class Phase:
     """The templates of one crystal as the search uses them.
 
-    ``symmetry`` (s, 4) rotations to equivalents; ``rows`` (q, r) weights that make rows, one a shell that reflects, of rings; ``spectrum``,
-    even and odd, (2, harmonics, q, c) real and imaginary parts of the coarse zones; ``row``, ``azimuth`` (radians) and ``weight`` (zones, spots);
-    ``around`` (c, k) the zones next to each coarse one; ``matrix`` (zones,
-    3, 3) sample to crystal; ``candidates`` (zones, m, 3) in 1/angstrom and ``root`` (zones, m), their
-    |F|^2 to the power ``POWER``, for refinement.
+    Attributes
+    ----------
+    crystal
+        The crystal.
+    symmetry
+        (s, 4) rotations to equivalents, of the Laue group.
+    rows
+        (q, r) weights that make rows, one a shell that reflects, of rings.
+    spectrum
+        For even and for odd harmonics, (2, harmonics, q, c) real and imaginary parts of the
+        coarse zones' Fourier coefficients.
+    row, azimuth, weight
+        (zones, spots); the azimuth in radians.
+    around
+        (c, k) the zones next to each coarse one.
+    next_to
+        (c, 6) the coarse zones next to each.
+    matrix
+        (zones, 3, 3) sample to crystal.
+    candidates
+        (zones, m, 3) in 1/angstrom, the reflections that refinement looks at.
+    root
+        (zones, m) their |F|^2 to the power ``POWER``.
     """
 
     crystal: Crystal

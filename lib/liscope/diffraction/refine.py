@@ -24,7 +24,14 @@ ROUNDS = tuple(np.deg2rad((0.7, 0.35)))  # between the tilts that are tried, rou
 FARTHEST = 1.5  # of those, how far a round may move
 TILTS = np.array([[x, y] for x in (-1.0, 0.0, 1.0) for y in (-1.0, 0.0, 1.0)])
 TERMS = np.stack(
-    [TILTS[:, 0], TILTS[:, 1], TILTS[:, 0] ** 2, TILTS.prod(axis=1), TILTS[:, 1] ** 2, TILTS[:, 0] * 0 + 1]
+    [
+        TILTS[:, 0],
+        TILTS[:, 1],
+        TILTS[:, 0] ** 2,
+        TILTS.prod(axis=1),
+        TILTS[:, 1] ** 2,
+        TILTS[:, 0] * 0 + 1,
+    ]
 )
 PARABOLOID = np.linalg.pinv(TERMS.T)[:5]  # scores at the tilts -> coefficients
 
@@ -37,7 +44,7 @@ class Refined(NamedTuple):
 
 
 class Spots(NamedTuple):
-    """Reflections (n, k, m) of candidates: ``seen`` (n, k, m, 3) in 1/angstrom, ``root`` of |F|^2."""
+    """Reflections of candidates: ``seen`` (n, k, m, 3) in 1/angstrom, ``root`` (n, k, m)."""
 
     seen: Array
     root: Array
@@ -57,7 +64,10 @@ def refine(polar: Array, library: Library, phase: Phase, found: Found) -> Refine
     spots = Spots(seen, rows_of(phase.root, found.zone, xp))
     angle, value = _turned(polar, library, spots, xp)
     about_z = xp.stack([xp.zeros_like(angle), xp.zeros_like(angle), angle], axis=-1)
-    spots, matrix = spots._replace(seen=rotated(spots.seen, about_z, xp)), rotated(matrix, about_z, xp)
+    spots, matrix = (
+        spots._replace(seen=rotated(spots.seen, about_z, xp)),
+        rotated(matrix, about_z, xp),
+    )
     for step in ROUNDS:
         tilt = _tilted(value, spots, step, library.beam, xp)
         spots = spots._replace(seen=rotated(spots.seen, tilt, xp))
@@ -99,7 +109,9 @@ def rotated(rows: Array, vector: Array, xp: Any) -> Array:
 
 def _turned(polar: Array, library: Library, spots: Spots, xp: Any) -> tuple[Array, Array]:
     """Return the best turn (n, k) about the beam in radians, and what is read there (n, k, m)."""
-    weight = spots.root * eighths_power(rocked(*_distance(spots.seen, library.beam, xp), library.beam), xp)
+    weight = spots.root * eighths_power(
+        rocked(*_distance(spots.seen, library.beam, xp), library.beam), xp
+    )
     scores = xp.stack(
         [
             xp.sum(weight * _read(polar, library, spots.seen, turn * TURN, xp), axis=-1)
@@ -153,7 +165,10 @@ def _tilted(value: Array, spots: Spots, step: float, beam: Beam, xp: Any) -> Arr
     away, flat = _distance(spots.seen, beam, xp)
     x, y = spots.seen[..., 0] * step, spots.seen[..., 1] * step
     scores = xp.stack(
-        [_score(value, spots, away - float(i) * y + float(j) * x, flat, beam, xp) for i, j in TILTS],
+        [
+            _score(value, spots, away - float(i) * y + float(j) * x, flat, beam, xp)
+            for i, j in TILTS
+        ],
         axis=-1,
     )
     fit = scores @ xp.asarray(PARABOLOID.T, dtype=xp.float32, device=device(value))

@@ -88,10 +88,7 @@ def _correlations(rows: Array, library: Library, phase: Phase, odd: int, xp: Any
     )
     left = xp.stack([xp.stack([a, b], axis=1), xp.stack([b, -a], axis=1)])  # kind, m, part, n, q
     product = left @ phase.spectrum[odd][:, :, None]
-    kinds = [
-        waves @ xp.reshape(half, (waves.shape[1], -1))
-        for half in (product[0], product[1])
-    ]
+    kinds = [waves @ xp.reshape(half, (waves.shape[1], -1)) for half in (product[0], product[1])]
     e, f = (xp.reshape(kind, (waves.shape[0], count, -1)) for kind in kinds)
     return xp.stack([e + f, e - f], axis=1)
 

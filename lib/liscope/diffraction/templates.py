@@ -65,7 +65,7 @@ class Zones:
     coarse
         (c,) indices of the zones of the coarse search.
     around
-        (c, k) indices of the zones next to each coarse one; the first repeats where there are fewer.
+        (c, k) indices of the zones next to each coarse one; the first repeats where fewer are.
     next_to
         (c, 6) positions in ``coarse`` of each coarse zone's neighbours.
     """
