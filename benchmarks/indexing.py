@@ -36,7 +36,11 @@ import pandas as pd
 from orientation_scoring import score
 from peers.common import Answer, measure
 
+from liscope.diffraction.index import index
+from liscope.diffraction.library import library
+from liscope.diffraction.polar import Geometry
 from liscope.diffraction.structures import Crystal, open_crystal
+from liscope.diffraction.templates import Beam
 from liscope.specimens import spot_patterns
 
 HERE = Path(__file__).resolve()
@@ -123,7 +127,19 @@ def _ours(folder: Path, count: int) -> None:
     """Index the first ``count`` patterns by liscope, in the same way as the peers' scripts do."""
 
     def prepare(given: dict) -> Callable[[np.ndarray], Answer]:
-        raise NotImplementedError  # a function of patterns: phase, (w, x, y, z), score
+        pixel, size = given["pixel"], round(2 * given["reach"] / given["pixel"])
+        templates = library(
+            [open_crystal(name) for name in PHASES],
+            Geometry(np.eye(2) / pixel, (size, size)),
+            Beam(given["voltage"], given["precession"]),
+            given["step"],
+        )
+
+        def found(patterns: np.ndarray) -> Answer:
+            best = index(patterns, templates)
+            return best.phase[:, 0], best.orientation[:, 0], best.score[:, 0]
+
+        return found
 
     measure("liscope", prepare)
 

@@ -16,7 +16,7 @@ from liscope.diffraction.search import Found, search
 from liscope.grains.disorientation import angle_between
 
 BATCH = 64  # patterns at a time: their correlations fit a core's cache
-REFINED = 10  # candidates of each phase whose angles are fitted
+REFINED = 8  # candidates of each phase whose angles are fitted
 KEPT = 8  # different candidates that are returned
 DIFFERENT = 4.0  # degrees between those
 
@@ -47,14 +47,15 @@ def index(patterns: Array, library: Library, centres: Array | None = None) -> Ca
         (n, 2) of the direct beam, x then y, in pixels; found in each pattern by default.
     """
     parts = [
-        _batch(
-            patterns[i : i + BATCH],
-            library,
-            None if centres is None else centres[i : i + BATCH],
-        )
-        for i in range(0, patterns.shape[0], BATCH)
+        _batch(patterns[some, ...], library, None if centres is None else centres[some, :])
+        for some in batches(patterns.shape[0])
     ]
     return Candidates(*(np.concatenate(part) for part in zip(*parts, strict=True)))
+
+
+def batches(count: int) -> list[slice]:
+    """Return slices that take ``count`` patterns ``BATCH`` at a time."""
+    return [slice(i, min(i + BATCH, count)) for i in range(0, count, BATCH)]
 
 
 def _batch(patterns: Array, library: Library, centres: Array | None) -> Candidates:

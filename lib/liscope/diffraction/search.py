@@ -17,7 +17,7 @@ from array_api_compat import array_namespace, device
 from liscope.diffraction.library import DIRECTIONS, Library, Phase
 from liscope.diffraction.polar import AZIMUTHS, Array
 
-KEPT = 24  # of the coarse zones, those from which the finer search starts
+KEPT = 16  # of the coarse zones, those from which the finer search starts
 FINE = 2 * AZIMUTHS  # azimuths of the finer search, one degree each
 TURNS = (-4, -2, 0, 2, 4)  # of those, about a coarse direction
 
