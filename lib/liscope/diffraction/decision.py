@@ -116,11 +116,8 @@ def _chosen(
     phase, score = matched["phase"].values, matched["score"].values
     order = np.argsort(-belief, axis=-1)
     first, second = order[..., :1], order[..., 1:2]
-    pick = lambda values, at: np.take_along_axis(values, at, axis=-1)[..., 0]  # noqa: E731
-    turned = lambda at: np.take_along_axis(  # noqa: E731
-        matched["orientation"].values.astype(float), at[..., None], axis=-2
-    )[..., 0, :]
-    chosen = pick(phase, first)
+    orientation = matched["orientation"].values.astype(float)
+    chosen = _picked(phase, first)
     of_phase = np.where(phase == chosen[..., None], belief, 0).sum(axis=-1)
     of_any = np.clip(belief.sum(axis=-1), 1e-12, None)
     sure = crystal >= 0.5
@@ -128,16 +125,26 @@ def _chosen(
     out = matched[["phase_name", "point_group", "lattice"]].assign(
         orientation=(
             (*dims, "quaternion"),
-            np.where(sure[..., None], turned(first), np.nan),
+            np.where(sure[..., None], _picked(orientation, first, -2), np.nan),
             {"convention": CONVENTION},
         ),
         phase=(dims, np.where(sure, chosen, NOT_CRYSTAL).astype(np.int8), FLAGS),
-        score=(dims, pick(score, first), {"units": "1", "long_name": "correlation index"}),
+        score=(dims, _picked(score, first), {"units": "1", "long_name": "correlation index"}),
         crystalline=(dims, crystal, {"units": "1"}),
-        reliability=(dims, pick(belief, first), {"units": "1"}),
+        reliability=(dims, _picked(belief, first), {"units": "1"}),
         phase_reliability=(dims, of_phase / of_any, {"units": "1"}),
-        companion=((*dims, "quaternion"), turned(second), {"convention": CONVENTION}),
-        companion_reliability=(dims, pick(belief, second), {"units": "1"}),
+        companion=(
+            (*dims, "quaternion"),
+            _picked(orientation, second, -2),
+            {"convention": CONVENTION},
+        ),
+        companion_reliability=(dims, _picked(belief, second), {"units": "1"}),
     )
     line = f"decided {'with' if neighbours else 'without'} neighbours"
     return out.assign_attrs(noted(out["score"], matched["score"], line).attrs)
+
+
+def _picked(values: np.ndarray, at: np.ndarray, axis: int = -1) -> np.ndarray:
+    """Return the candidate ``at`` (y, x, 1) of each pixel; candidates lie along ``axis``."""
+    at = at if axis == -1 else at[..., None]
+    return np.take_along_axis(values, at, axis=axis).squeeze(axis)

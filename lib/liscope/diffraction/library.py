@@ -83,7 +83,8 @@ class Library:
 
     def on(self, namespace: Any, device: Any = None) -> Library:
         """Return the same with its arrays in another namespace of the array API, on a device."""
-        return _moved(self, namespace, device)
+        moved: Library = _moved(self, namespace, device)
+        return moved
 
 
 def library(
@@ -111,8 +112,8 @@ def library(
         geometry,
         step,
         polar,
-        tuple(map(_transform, PARITIES)),
-        tuple(map(_waves, PARITIES)),
+        (_transform(PARITIES[0]), _transform(PARITIES[1])),
+        (_waves(PARITIES[0]), _waves(PARITIES[1])),
         tuple(_phase(zones(c, beam, step, coarse), polar, geometry.pixel) for c in crystals),
     )
 
@@ -142,14 +143,13 @@ def _phase(zones: Zones, polar: Grid, pixel: float) -> Phase:
     rows = np.exp(-0.5 * ((polar.radius - shells[:, None]) / (RING * pixel)) ** 2)
     row = np.argmin(np.abs(radius[..., None] - shells), axis=-1)
     azimuth = np.arctan2(zones.y, zones.x)
+    first = [values[zones.coarse] for values in (row, azimuth, weight)]
+    even, odd = (_spectrum(first[0], first[1], first[2], len(shells), m) for m in PARITIES)
     return Phase(
         zones.crystal,
         operators(zones.crystal.phase.point_group.laue.name),
         (rows / rows.sum(axis=1, keepdims=True)).astype(np.float32),
-        tuple(
-            _spectrum(*(x[zones.coarse] for x in (row, azimuth, weight)), len(shells), m)
-            for m in PARITIES
-        ),
+        (even, odd),
         row.astype(np.int32),
         azimuth.astype(np.float32),
         weight.astype(np.float32),

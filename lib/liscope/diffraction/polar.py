@@ -14,7 +14,7 @@ from array_api_compat import array_namespace, device
 
 AZIMUTHS = 180  # 2 degrees each, 1.3 px where spots are 1.3 px wide
 SEARCH = 6  # px, where the direct beam is looked for
-PARTS = 8  # of a pixel, to which a centre is rounded
+PARTS = 4  # of a pixel, to which a centre is rounded
 CLIP = 2.0  # standard deviations above a ring's mean beyond which a pixel is no background
 ABOVE = 1.0  # standard deviations of the background that a spot must rise above it
 POWER = 0.375  # of spot intensities, so that a few strong spots do not decide alone
@@ -49,13 +49,14 @@ class Grid:
     """Where the camera is read: ``radius`` (r,) in 1/angstrom times ``AZIMUTHS``.
 
     ``corner`` (parts^2, r * azimuths) is the pixel before each point, counted from the one in
-    which the direct beam lies, for each fraction of a pixel; ``share`` (4, parts^2, r * azimuths)
-    how the four pixels around the point count.
+    which the direct beam lies, for each fraction of a pixel; ``right`` and ``below``
+    (parts^2, r * azimuths) how far the point lies from it, as shares of a pixel.
     """
 
     radius: np.ndarray
     corner: np.ndarray
-    share: np.ndarray
+    right: np.ndarray
+    below: np.ndarray
     size: tuple[int, int]
 
 
@@ -69,15 +70,9 @@ def grid(geometry: Geometry, inner: float, outer: float) -> Grid:
     shift = np.stack(np.meshgrid(part, part, indexing="ij"), axis=-1).reshape(-1, 1, 2)
     at = offset + shift
     corner = np.floor(at)
-    x, y = np.moveaxis(at - corner, -1, 0)
-    share = np.stack([(1 - y) * (1 - x), (1 - y) * x, y * (1 - x), y * x])
+    right, below = np.moveaxis((at - corner).astype(np.float32), -1, 0)
     flat = corner[..., 1] * geometry.size[1] + corner[..., 0]
-    return Grid(
-        radius.astype(np.float32),
-        flat.astype(np.int32),
-        share.astype(np.float32),
-        geometry.size,
-    )
+    return Grid(radius.astype(np.float32), flat.astype(np.int32), right, below, geometry.size)
 
 
 def unrolled(patterns: Array, centres: Array, grid: Grid) -> Array:
@@ -98,11 +93,15 @@ def unrolled(patterns: Array, centres: Array, grid: Grid) -> Array:
     first = xp.clip(first, 0, rows * columns - columns - 2)
     first += xp.arange(count, dtype=xp.int32, device=device(patterns))[:, None] * (rows * columns)
     flat = xp.reshape(patterns, (-1,))
-    total = None
-    for share, step in zip(grid.share, (0, 1, columns, columns + 1), strict=True):
-        value = xp.reshape(xp.take(flat, xp.reshape(first + step, (-1,))), first.shape)
-        part_ = xp.astype(value, xp.float32) * xp.take(share, table, axis=0)
-        total = part_ if total is None else total + part_
+    right, below = (xp.take(field, table, axis=0) for field in (grid.right, grid.below))
+
+    def row(start: Array) -> Array:
+        one, two = (xp.take(flat, xp.reshape(start + i, (-1,))) for i in (0, 1))
+        one, two = (xp.astype(xp.reshape(each, start.shape), xp.float32) for each in (one, two))
+        return one + right * (two - one)
+
+    above, under = row(first), row(first + columns)
+    total = above + below * (under - above)
     return xp.reshape(total, (count, grid.radius.shape[0], AZIMUTHS))
 
 
@@ -139,8 +138,8 @@ def eighths_power(intensity: Array, xp: Any) -> Array:
 def _smooth(polar: Array, xp: Any) -> Array:
     """Return the running mean (1, 2, 1) over azimuth and, except at the ends, over radius."""
     round_ = 0.5 * polar + 0.25 * (xp.roll(polar, 1, axis=2) + xp.roll(polar, -1, axis=2))
-    inner = 0.5 * round_[:, 1:-1] + 0.25 * (round_[:, :-2] + round_[:, 2:])
-    return xp.concat([round_[:, :1], inner, round_[:, -1:]], axis=1)
+    inner = 0.5 * round_[:, 1:-1, :] + 0.25 * (round_[:, :-2, :] + round_[:, 2:, :])
+    return xp.concat([round_[:, :1, :], inner, round_[:, -1:, :]], axis=1)
 
 
 def direct_beam(patterns: Array, about: tuple[float, float] | None = None) -> Array:

@@ -7,6 +7,7 @@ weighed anew for each of a few tilts.
 
 from __future__ import annotations
 
+import math
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,9 +19,9 @@ from liscope.diffraction.search import Found, rows_of, vertex
 from liscope.diffraction.structures import electron_wavelength
 from liscope.diffraction.templates import Beam, rocked
 
-TURN = np.deg2rad(0.8)  # between the turns about the beam that are tried
+TURN = math.radians(0.8)  # between the turns about the beam that are tried
 TURNS = (-2, -1, 0, 1, 2)
-ROUNDS = tuple(np.deg2rad((0.7, 0.35)))  # between the tilts that are tried, round by round
+ROUNDS = (math.radians(0.7), math.radians(0.35))  # between the tilts that are tried, round by round
 FARTHEST = 1.5  # of those, how far a round may move
 TILTS = np.array([[x, y] for x in (-1.0, 0.0, 1.0) for y in (-1.0, 0.0, 1.0)])
 TERMS = np.stack(
@@ -139,9 +140,9 @@ def _read(polar: Array, library: Library, seen: Array, turn: Any, xp: Any) -> Ar
     base = (start + ring) * AZIMUTHS
     here, next_ = base + ray % AZIMUTHS, base + (ray + 1) % AZIMUTHS
     flat = xp.reshape(polar, (-1,))
-    read = lambda index: xp.reshape(xp.take(flat, xp.reshape(index, (-1,))), k.shape)  # noqa: E731
-    near = read(here) * (1 - a) + read(next_) * a
-    far = read(here + AZIMUTHS) * (1 - a) + read(next_ + AZIMUTHS) * a
+    near = rows_of(flat, here, xp) * (1 - a) + rows_of(flat, next_, xp) * a
+    here, next_ = here + AZIMUTHS, next_ + AZIMUTHS
+    far = rows_of(flat, here, xp) * (1 - a) + rows_of(flat, next_, xp) * a
     return near * (1 - r) + far * r
 
 

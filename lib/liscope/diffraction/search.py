@@ -53,17 +53,18 @@ def _coarse(rows: Array, library: Library, phase: Phase) -> Found:
         xp.stack([xp.take(best, phase.next_to[:, i], axis=2) for i in range(6)]), axis=0
     )
     peaks = xp.where(best >= rivals, best, best - 1)
-    flat = xp.concat([peaks[0], peaks[1]], axis=1)
+    flat = xp.concat([peaks[0, ...], peaks[1, ...]], axis=1)
     top = xp.argsort(flat, axis=1, descending=True)[:, :KEPT]
     zones = best.shape[2]
     mirror, zone = top // zones, top % zones
-    at = (mirror * best.shape[1] + xp.arange(len(top), device=device(rows))[:, None]) * zones + zone
+    count = xp.arange(top.shape[0], device=device(rows))[:, None]
+    at = (mirror * best.shape[1] + count) * zones + zone
     half = even.shape[0]
     picked = xp.reshape(at, (-1,))
     e = xp.take(xp.reshape(even, (half, -1)), picked, axis=1)
     o = xp.take(xp.reshape(odd, (half, -1)), picked, axis=1)
     place = xp.argmax(e + xp.abs(o), axis=0)
-    back = xp.take_along_axis(o, place[None], axis=0)[0] < 0
+    back = xp.take_along_axis(o, place[None, :], axis=0)[0, :] < 0
     step = place + xp.astype(back, place.dtype) * half
     turn = xp.reshape(xp.astype(step, xp.float32) * (2 * np.pi / DIRECTIONS), top.shape)
     return Found(
@@ -87,8 +88,11 @@ def _correlations(rows: Array, library: Library, phase: Phase, odd: int, xp: Any
         for half in (coefficient[:, : waves.shape[1] // 2], coefficient[:, waves.shape[1] // 2 :])
     )
     left = xp.stack([xp.stack([a, b], axis=1), xp.stack([b, -a], axis=1)])  # kind, m, part, n, q
-    product = left @ phase.spectrum[odd][:, :, None]
-    kinds = [waves @ xp.reshape(half, (waves.shape[1], -1)) for half in (product[0], product[1])]
+    product = left @ phase.spectrum[odd][:, :, None, ...]
+    kinds = [
+        waves @ xp.reshape(half, (waves.shape[1], -1))
+        for half in (product[0, ...], product[1, ...])
+    ]
     e, f = (xp.reshape(kind, (waves.shape[0], count, -1)) for kind in kinds)
     return xp.stack([e + f, e - f], axis=1)
 

@@ -8,7 +8,7 @@ import numpy as np
 from array_api_compat import array_namespace, device
 
 from liscope.diffraction import polar as _polar
-from liscope.diffraction.index import BATCH, Candidates, candidates_of
+from liscope.diffraction.index import Candidates, batches, candidates_of
 from liscope.diffraction.library import Library
 from liscope.diffraction.polar import AZIMUTHS, Array
 from liscope.diffraction.spots import predicted
@@ -36,10 +36,10 @@ def index_second(
         (n, 2) of the direct beam in pixels; found in each pattern by default.
     """
     parts = []
-    for i in range(0, patterns.shape[0], BATCH):
-        some = slice(i, i + BATCH)
-        middle = _polar.direct_beam(patterns[some]) if centres is None else centres[some]
-        spots, norm = _polar.spots_only(_polar.unrolled(patterns[some], middle, library.grid))
+    for some in batches(patterns.shape[0]):
+        block = patterns[some, ...]
+        middle = _polar.direct_beam(block) if centres is None else centres[some, :]
+        spots, norm = _polar.spots_only(_polar.unrolled(block, middle, library.grid))
         left, rest = _without(spots, library, orientation[some], phase[some])
         parts.append(candidates_of(left, norm * rest, library))
     return Candidates(*(np.concatenate(part) for part in zip(*parts, strict=True)))
@@ -71,4 +71,4 @@ def _away(seen: Any, library: Library) -> np.ndarray:
     apart = 2 * np.pi * np.arange(AZIMUTHS) / AZIMUTHS - azimuth[:, None]
     apart = np.abs((apart + np.pi) % (2 * np.pi) - np.pi)
     ray = apart * k[:, None] < AROUND * pixel
-    return (ring.T.astype(np.float32) @ ray.astype(np.float32) == 0).astype(np.float32)
+    return np.asarray(ring.T.astype(np.float32) @ ray.astype(np.float32) == 0, np.float32)

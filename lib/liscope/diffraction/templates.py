@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -13,7 +14,7 @@ from scipy.spatial import cKDTree
 
 from liscope.diffraction.structures import Crystal, electron_wavelength
 
-MOST_SPOTS = 40  # of a template, the strongest; the rest holds less than a hundredth of it
+MOST_SPOTS = 32  # of a template, the strongest; the rest holds less than a hundredth of it
 FAINT = 3e-3  # of the strongest reflection, below which one is left out
 MOST_CANDIDATES = 64
 TILT = 1.6  # degrees to which a template's reflections still cover its neighbourhood
@@ -158,7 +159,7 @@ def rocked(away: Any, flat: Any, beam: Beam) -> Any:
     """
     xp = array_namespace(away)
     wide = (np.pi / beam.rod) ** 2
-    angle = np.deg2rad(beam.precession) ** 2
+    angle = math.radians(beam.precession) ** 2
     square = wide * away * away
     u = wide * angle * flat - square + 1
     z = xp.sqrt(u * u + 4 * square)
