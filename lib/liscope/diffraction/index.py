@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import numpy as np
-from array_api_compat import array_namespace, is_numpy_array
+from array_api_compat import array_namespace, device, is_numpy_array
 from scipy.spatial.transform import Rotation
 
 from liscope.diffraction import polar as _polar
@@ -16,6 +16,7 @@ from liscope.diffraction.search import Found, search
 from liscope.grains.disorientation import angle_between
 
 BATCH = 64  # patterns at a time: their correlations fit a core's cache
+GPU_BATCH = 2048  # patterns at a time elsewhere: some 2 GB of correlations
 REFINED = 8  # candidates of each phase whose angles are fitted
 KEPT = 8  # different candidates that are returned
 DIFFERENT = 4.0  # degrees between those
@@ -40,7 +41,7 @@ def index(patterns: Array, library: Library, centres: Array | None = None) -> Ca
     Parameters
     ----------
     patterns
-        (n, rows, columns) of any number type, in the namespace and on the device of the library.
+        (n, rows, columns) of any number type; moved to where the library is.
     library
         Templates, as :func:`~liscope.diffraction.library.library` makes them.
     centres
@@ -125,6 +126,14 @@ def _strike(pool: Candidates, top: np.ndarray, left: np.ndarray, library: Librar
         )
         pool.score[at, other] = np.where(angle < DIFFERENT, 0, pool.score[at, other])
     pool.score[rows, top] = 0
+
+
+def beside(library: Library, values: Any) -> Array:
+    """Return an array in the namespace and on the device of the library."""
+    rows = library.phases[0].rows
+    if is_numpy_array(rows):
+        return np.asarray(values)
+    return array_namespace(rows).asarray(values, device=device(rows))
 
 
 def local(values: Any) -> np.ndarray:

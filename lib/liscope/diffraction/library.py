@@ -12,6 +12,7 @@ from orix.quaternion import Rotation
 from liscope.diffraction.polar import AZIMUTHS, POWER, Array, Geometry, Grid, grid
 from liscope.diffraction.structures import Crystal
 from liscope.diffraction.templates import Beam, Zones, zones
+from liscope.errors import DataError
 from liscope.grains.disorientation import operators
 
 HARMONICS = 48  # of the azimuth in the first search: 3.75 degrees, a spot's width at 20 px

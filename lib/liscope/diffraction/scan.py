@@ -92,8 +92,9 @@ def _blockwise(
     if not isinstance(pattern.data, da.Array):
         return function(pattern.values, *map(_numpy, values), library=library)
     whole = pattern.data.rechunk({2: -1, 3: -1})
+    # A last axis of one, because blocks are paired from the last axis on.
     blocks = [
-        None if value is None else da.asarray(value).rechunk((*whole.chunks[:2], -1))
+        None if value is None else da.asarray(value).rechunk((*whole.chunks[:2], -1))[..., None]
         for value in values
     ]
     given = [block for block in blocks if block is not None]

@@ -29,7 +29,7 @@ def index_second(
     Parameters
     ----------
     patterns
-        (n, rows, columns), in the namespace and on the device of the library.
+        (n, rows, columns); moved to where the library is.
     orientation, phase
         (n, 4) sample to crystal and (n,) of the first crystal; a phase below 0 means none.
     centres
