@@ -87,6 +87,22 @@ class Library:
         moved: Library = _moved(self, namespace, device)
         return moved
 
+    def on_gpu(self) -> Library:
+        """Return the same on the graphics processor, through torch (``pip install liscope[gpu]``).
+
+        Raises
+        ------
+        DataError
+            If there is no torch, or no processor that it can use.
+        """
+        try:
+            import array_api_compat.torch as torch
+        except ImportError:
+            raise DataError("no torch for the GPU; install it: pip install liscope[gpu]") from None
+        if not torch.cuda.is_available():
+            raise DataError("torch finds no CUDA device here; index on the CPU instead")
+        return self.on(torch, "cuda")
+
 
 def library(
     crystals: Sequence[Crystal],

@@ -112,7 +112,6 @@ def _reflections(
     path: Path, name: str, radius: float, scattering: str
 ) -> tuple[np.ndarray, np.ndarray]:
     vectors = ReciprocalLatticeVector.from_min_dspacing(_phase(path, name), 1 / radius)
-    vectors.sanitise_phase()
     vectors.calculate_structure_factor(scattering)
     factors = np.asarray(vectors.structure_factor)
     strong = np.abs(factors) ** 2 > WEAKEST * np.max(np.abs(factors)) ** 2
