@@ -3,9 +3,9 @@
     python benchmarks/reliability.py [--seeds 3]
 
 On single patterns of random orientation (``spot_patterns.bench_set``) the constants ``EVIDENCE``
-and ``NONE_OF_THEM`` of ``liscope.diffraction.decision`` are fitted by maximum likelihood. Then, with
-the constants as they are in the library, every specimen's scan is decided with and without
-neighbours: how many orientations are wrong, and of those called so and so sure, how many are right.
+and ``NONE_OF_THEM`` of ``liscope.diffraction.decision`` are fitted by maximum likelihood. Then,
+with those in the library, every specimen's scan is decided with and without
+neighbours: how many are wrong, and of those called so and so sure, how many are right.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ def decided(name: str, seed: int) -> list[dict[str, object]]:
                 CUBIC,
             )
             right = (angle < RIGHT) & (found["phase"].values[of_it] == i)
-            sure = found["reliability"].values[of_it]
+            sure = np.nan_to_num(found["reliability"].values[of_it])
             rows += [
                 {
                     "specimen": name,

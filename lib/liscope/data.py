@@ -125,6 +125,24 @@ def open_orientations(name: str) -> xr.Dataset:
     return read_orientations(path) if path else specimens.measurement(name.partition(":")[2])
 
 
+def is_orientation_map(name: str) -> bool:
+    """Return whether a data name is that of an orientation map rather than of patterns.
+
+    ``.ang`` and ``.ctf`` files are, and HDF5 files that orix wrote.
+    """
+    path = locate(name)
+    if path is None or path.suffix.lower() not in (".ang", ".ctf", ".h5", ".hdf5"):
+        return False
+    if path.suffix.lower() in (".ang", ".ctf"):
+        return True
+    import h5py  # here: it takes its time to load
+
+    if not h5py.is_hdf5(path):
+        return False
+    with h5py.File(path) as file:
+        return "crystal_map" in file
+
+
 def truth(name: str) -> xr.Dataset | None:
     """Return what was put into the specimen behind a data name; None for what is real.
 

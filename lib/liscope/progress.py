@@ -6,7 +6,8 @@ import json
 import os
 import sys
 import time
-from collections.abc import Iterable, Iterator, Sized
+from collections.abc import Iterable, Iterator, Mapping, Sized
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
@@ -39,6 +40,30 @@ def track(iterable: Iterable[Item], label: str, total: int | None = None) -> Ite
     if sys.stderr.isatty() or "JPY_SESSION_NAME" in os.environ:
         return _bar(iterable, label, total)
     return iter(iterable)
+
+
+@contextmanager
+def watch(label: str) -> Iterator[None]:
+    """Show how far the dask computations inside have come, task by task.
+
+    Work on a cluster of dask.distributed is not seen from here; its dashboard shows it.
+    """
+    from dask.callbacks import Callback  # here: it is slow to import
+
+    steps: list[Iterator[int]] = []
+
+    def start(graph: Mapping[object, object]) -> None:
+        steps.append(track(range(len(graph)), label))
+
+    def done(*_: object) -> None:
+        next(steps[-1], None)
+
+    def finish(*_: object) -> None:
+        for _ in steps.pop():
+            pass
+
+    with Callback(start=start, posttask=done, finish=finish):
+        yield
 
 
 def _bar(iterable: Iterable[Item], label: str, total: int | None) -> Iterator[Item]:

@@ -47,8 +47,8 @@ def decide(matched: xr.Dataset, neighbours: bool = True) -> xr.Dataset:
     -------
     Dataset
         ``orientation``, ``phase`` (-3 where no crystal is sure), ``score``; ``crystalline`` (y, x)
-        the probability that there is a crystal at all, ``reliability`` that the orientation is
-        right and ``phase_reliability`` that the phase is, both given a crystal;
+        the probability that there is a crystal at all; where it is sure, ``reliability`` that the
+        orientation is right and ``phase_reliability`` that the phase is;
         ``companion`` (y, x, quaternion) the second orientation and ``companion_reliability`` its
         probability: where that is not small, the two cannot be told apart.
     """
@@ -57,7 +57,8 @@ def decide(matched: xr.Dataset, neighbours: bool = True) -> xr.Dataset:
     crystal = expit(SHARPNESS * (score[..., 0] - CRYSTAL))
     evidence = EVIDENCE * (score * matched["norm"].values[..., None]) ** 2
     evidence = np.where(score > 0, evidence, -np.inf)
-    none = NONE_OF_THEM + evidence.max(axis=-1, keepdims=True)
+    best = evidence.max(axis=-1, keepdims=True)
+    none = NONE_OF_THEM + np.where(np.isfinite(best), best, 0)  # blank patterns have no candidates
     every = np.concatenate([evidence, none], axis=-1)
     belief = np.exp(evidence - logsumexp(every, axis=-1, keepdims=True))
     if neighbours:
@@ -124,7 +125,8 @@ def _chosen(
     of_any = np.clip(belief.sum(axis=-1), 1e-12, None)
     sure = crystal >= 0.5
     dims = ("y", "x")
-    out = matched[["phase_name", "point_group", "lattice"]].assign(
+    kept = matched[["phase_name", "point_group", "lattice"]]
+    out = kept.assign_coords(y=matched["y"], x=matched["x"]).assign(
         orientation=(
             (*dims, "quaternion"),
             np.where(sure[..., None], _picked(orientation, first, -2), np.nan),
@@ -133,14 +135,18 @@ def _chosen(
         phase=(dims, np.where(sure, chosen, NOT_CRYSTAL).astype(np.int8), FLAGS),
         score=(dims, _picked(score, first), {"units": "1", "long_name": "correlation index"}),
         crystalline=(dims, crystal, {"units": "1"}),
-        reliability=(dims, _picked(belief, first), {"units": "1"}),
-        phase_reliability=(dims, of_phase / of_any, {"units": "1"}),
+        reliability=(dims, np.where(sure, _picked(belief, first), np.nan), {"units": "1"}),
+        phase_reliability=(dims, np.where(sure, of_phase / of_any, np.nan), {"units": "1"}),
         companion=(
             (*dims, "quaternion"),
             _picked(orientation, second, -2),
             {"convention": CONVENTION},
         ),
-        companion_reliability=(dims, _picked(belief, second), {"units": "1"}),
+        companion_reliability=(
+            dims,
+            np.where(sure, _picked(belief, second), np.nan),
+            {"units": "1"},
+        ),
     )
     line = f"decided {'with' if neighbours else 'without'} neighbours"
     return out.assign_attrs(noted(out["score"], matched["score"], line).attrs)

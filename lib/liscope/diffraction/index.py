@@ -48,15 +48,20 @@ def index(patterns: Array, library: Library, centres: Array | None = None) -> Ca
         (n, 2) of the direct beam, x then y, in pixels; found in each pattern by default.
     """
     parts = [
-        _batch(patterns[some, ...], library, None if centres is None else centres[some, :])
-        for some in batches(patterns.shape[0])
+        _batch(
+            beside(library, patterns[some, ...]),
+            library,
+            None if centres is None else beside(library, centres[some, :]),
+        )
+        for some in batches(patterns.shape[0], library)
     ]
     return Candidates(*(np.concatenate(part) for part in zip(*parts, strict=True)))
 
 
-def batches(count: int) -> list[slice]:
-    """Return slices that take ``count`` patterns ``BATCH`` at a time."""
-    return [slice(i, min(i + BATCH, count)) for i in range(0, count, BATCH)]
+def batches(count: int, library: Library) -> list[slice]:
+    """Return slices that take so many of ``count`` patterns at a time as suit the library."""
+    size = BATCH if is_numpy_array(library.phases[0].rows) else GPU_BATCH
+    return [slice(i, min(i + size, count)) for i in range(0, count, size)]
 
 
 def _batch(patterns: Array, library: Library, centres: Array | None) -> Candidates:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -96,7 +97,7 @@ class Library:
             If there is no torch, or no processor that it can use.
         """
         try:
-            import array_api_compat.torch as torch
+            torch = import_module("array_api_compat.torch")
         except ImportError:
             raise DataError("no torch for the GPU; install it: pip install liscope[gpu]") from None
         if not torch.cuda.is_available():

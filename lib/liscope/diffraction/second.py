@@ -8,7 +8,7 @@ import numpy as np
 from array_api_compat import array_namespace, device
 
 from liscope.diffraction import polar as _polar
-from liscope.diffraction.index import Candidates, batches, candidates_of
+from liscope.diffraction.index import Candidates, batches, beside, candidates_of
 from liscope.diffraction.library import Library
 from liscope.diffraction.polar import AZIMUTHS, Array
 from liscope.diffraction.spots import predicted
@@ -36,9 +36,9 @@ def index_second(
         (n, 2) of the direct beam in pixels; found in each pattern by default.
     """
     parts = []
-    for some in batches(patterns.shape[0]):
-        block = patterns[some, ...]
-        middle = _polar.direct_beam(block) if centres is None else centres[some, :]
+    for some in batches(patterns.shape[0], library):
+        block = beside(library, patterns[some, ...])
+        middle = _polar.direct_beam(block) if centres is None else beside(library, centres[some, :])
         spots, norm = _polar.spots_only(_polar.unrolled(block, middle, library.grid))
         left, rest = _without(spots, library, orientation[some], phase[some])
         parts.append(candidates_of(left, norm * rest, library))

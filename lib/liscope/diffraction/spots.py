@@ -36,7 +36,7 @@ def expected_spots(crystal: Crystal, orientation: np.ndarray, beam: Beam) -> xr.
     order = np.argsort(-intensity)
     order = order[intensity[order] > FAINTEST * intensity.max()]
     lattice = crystal.phase.structure.lattice
-    miller = np.rint(reflections.vectors[order] @ np.linalg.inv(lattice.recbase.T.T)).astype(int)
+    miller = np.rint(reflections.vectors[order] @ lattice.base.T).astype(int)
     return xr.Dataset(
         {
             "kx": ("spot", seen[order, 0], {"units": "1/angstrom"}),

@@ -144,10 +144,10 @@ def indices_of(om: xr.Dataset) -> list[str]:
 def draw_index(
     axes: Axes, om: xr.Dataset, name: str, title: str = "", bar: Axes | None = None
 ) -> None:
-    """Draw one index or reliability from 0 to 1; its scale beside the map, or into a given axis."""
-    drawn = axes.imshow(
-        om[name].transpose("y", "x"), extent=extent_of(om), cmap="cividis", vmin=0, vmax=1
-    )
+    """Draw a reliability from 0 to 1, or a score up to its highest; scale beside or in an axis."""
+    values = om[name].transpose("y", "x")
+    top = float(values.max()) if name == "score" and values.notnull().any() else 1.0
+    drawn = axes.imshow(values, extent=extent_of(om), cmap="cividis", vmin=0, vmax=top)
     frame(axes, om, title or INDICES[name][0])
     place = {"cax": bar} if bar is not None else {"ax": axes, "shrink": 0.85, "pad": 0.02}
     axes.figure.colorbar(drawn, label=INDICES[name][1], **place)

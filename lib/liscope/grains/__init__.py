@@ -4,6 +4,8 @@ Segmentation by disorientation, boundaries and coincidence lattices, sizes witho
 step hide, intercepts, connection to the collector, texture over grains, orientation relationships.
 """
 
+from liscope.grains.agreement import agreement, rand_index
+from liscope.grains.areas import area_shares
 from liscope.grains.boundaries import boundary_image, boundary_pairs, boundary_segments
 from liscope.grains.coincidence import coincidences, sigma_of
 from liscope.grains.comparison import (
@@ -37,8 +39,10 @@ __all__ = [
     "LogNormal",
     "Share",
     "Sizes",
+    "agreement",
     "angle_between",
     "angle_distribution",
+    "area_shares",
     "boundary_image",
     "boundary_pairs",
     "boundary_segments",
@@ -61,6 +65,7 @@ __all__ = [
     "mean_intercepts",
     "operators",
     "poles",
+    "rand_index",
     "relationship",
     "segment",
     "sigma_of",

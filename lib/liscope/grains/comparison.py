@@ -123,6 +123,7 @@ def compare_amorphous(first: xr.Dataset, second: xr.Dataset, film: str) -> pd.Da
     rows["change in per cent"] = dict(zip(("value", "low", "high"), change, strict=True))
     unknown = [100 * share for _, _, share in maps]
     table = pd.DataFrame.from_dict(rows, orient="index").rename_axis("amorphous")
+    table.loc[["first", "second"]] = table.loc[["first", "second"]].clip(0, 100)
     return table.assign(
         unit=["%", "%", "points", "%"], not_known=[*unknown, max(unknown), max(unknown)]
     )

@@ -19,20 +19,24 @@ class AstarGrainStatistics(Parameters):
     cycled: Annotated[
         str | None, Input("the same after cycling, to compare with; null: there is none")
     ] = "specimen:lmno_cycled_roi1/scan"
-    film: Annotated[str, Input("crystal of the film: lmno, pt, or a CIF file")] = "lmno"
+    film: Annotated[
+        str,
+        Meaning("crystal of the film: lmno, pt, or a CIF file; of an orientation map, its phase"),
+    ] = "lmno"
     collector: Annotated[
-        str | None, Input("crystal of the current collector; null: there is none")
+        str | None, Meaning("the same of the current collector; null: there is none")
     ] = "pt"
     pixel: Annotated[
         float | None,
         Quantity("1/angstrom", "of the camera; null: from the rings, starting as the file says"),
     ] = Field(None, gt=0, le=1)
     rotation: Annotated[
-        float | None, Quantity("degree", "from the scan's x to the camera's; null: as the file says")
+        float | None,
+        Quantity("degree", "from the scan's x to the camera's; null: as the file says"),
     ] = Field(None, ge=-180, le=180)
-    voltage: Annotated[
-        float | None, Quantity("kV", "of the beam; null: as the file says")
-    ] = Field(None, ge=20, le=3000)
+    voltage: Annotated[float | None, Quantity("kV", "of the beam; null: as the file says")] = Field(
+        None, ge=20, le=3000
+    )
     precession: Annotated[float, Quantity("degree", "semi-angle of the precessing beam")] = Field(
         0.7, ge=0, le=5
     )

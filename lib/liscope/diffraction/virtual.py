@@ -1,0 +1,94 @@
+"""What detectors in the diffraction plane would have seen, computed from the patterns of a scan.
+
+All of it is lazy where the scan is, and goes through the patterns once, a hundred or so at a time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from liscope.diffraction import polar
+from liscope.diffraction.polar import Geometry
+from liscope.errors import DataError, ParameterError
+from liscope.history import noted
+
+BATCH = 128  # patterns at a time; their polar images stay in the processor's cache
+SPOT = 3.0  # standard deviations above a ring's mean from which a point belongs to a spot
+PASSES = 4  # of leaving out spots, after which few rings change any more
+
+Array = np.ndarray
+
+
+def patterns_of(scan: xr.Dataset) -> xr.DataArray:
+    """Return the patterns (y, x, ky, kx) of a scan, in blocks of whole frames.
+
+    Raises
+    ------
+    DataError
+        If there are none.
+    """
+    if "pattern" not in scan or set(scan.pattern.dims) != {"y", "x", "ky", "kx"}:
+        raise DataError("the scan has no 'pattern' (y, x, ky, kx): open it with read_diffraction")
+    pattern = scan.pattern.transpose("y", "x", "ky", "kx")
+    return pattern if pattern.chunks is None else pattern.chunk(ky=-1, kx=-1)
+
+
+def pattern_by_pattern(
+    function: Callable[[Array, Array], Array],
+    scan: xr.Dataset,
+    centres: xr.Dataset,
+    dim: str,
+    axis: Array,
+) -> xr.DataArray:
+    """Return numbers made of each pattern, (y, x, ``dim``) float32.
+
+    Parameters
+    ----------
+    function
+        Of patterns (n, ky, kx) and centres (n, 2: x, y) in pixels, to (n, ``len(axis)``).
+    centres
+        ``centre_x`` and ``centre_y`` (y, x) in pixels.
+    dim, axis
+        Name and coordinate of what is returned.
+    """
+
+    def block(patterns: Array, x: Array, y: Array) -> Array:
+        flat = patterns.reshape(-1, *patterns.shape[-2:])
+        at = np.stack(np.broadcast_arrays(x, y), axis=-1).reshape(-1, 2).astype(np.float32)
+        out = np.empty((len(flat), len(axis)), np.float32)
+        for i in range(0, len(flat), BATCH):
+            out[i : i + BATCH] = function(flat[i : i + BATCH], at[i : i + BATCH])
+        return out.reshape(*patterns.shape[:-2], len(axis))
+
+    pattern = patterns_of(scan)
+    made: xr.DataArray = xr.apply_ufunc(
+        block,
+        pattern,
+        centres.centre_x,
+        centres.centre_y,
+        input_core_dims=[["ky", "kx"], [], []],
+        output_core_dims=[[dim]],
+        dask="parallelized",
+        output_dtypes=[np.float32],
+        dask_gufunc_kwargs={"output_sizes": {dim: len(axis)}},
+    )
+    return made.assign_coords({dim: axis})
+
+
+def ring_means(rings: Array) -> Array:
+    """Return the mean of each ring (n, r) of polar patterns (n, r, azimuths), without its spots.
+
+    The median and the 16th percentile say what is usual on a ring; what lies more than ``SPOT``
+    standard deviations away is left out.
+    """
+    some = rings[:, :, ::3]
+    low, middle = round(0.16 * some.shape[2]), some.shape[2] // 2
+    ordered = np.partition(some, (low, middle), axis=2)
+    median = ordered[:, :, middle, None]
+    reach = SPOT * np.maximum(median - ordered[:, :, low, None], 0.5)
+    usual = np.abs(rings - median) <= reach
+    return np.asarray((rings * usual).sum(2) / np.maximum(usual.sum(2), 1))

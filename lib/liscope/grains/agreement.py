@@ -1,0 +1,75 @@
+"""Two orientation maps of the same points beside each other: another program's, or the truth."""
+
+from __future__ import annotations
+
+import numpy as np
+import xarray as xr
+from scipy.sparse import coo_matrix
+
+from liscope.errors import DataError
+from liscope.grains.disorientation import angle_between, operators
+from liscope.grains.maps import pixels_of
+
+WITHIN = 2.5  # degrees
+SURE = 0.95
+
+
+def agreement(one: xr.Dataset, two: xr.Dataset, within_deg: float = WITHIN) -> dict[str, float]:
+    """Return in how many points two maps agree, where the second has a crystal.
+
+    Parameters
+    ----------
+    one, two
+        Orientation maps with the same phases in the same order.
+    within_deg
+        Degrees to which orientations are the same.
+
+    Returns
+    -------
+    dict
+        Shares of points: ``same phase``, ``same orientation``, the latter also of those that the
+        first map is surer of than 0.95, if it says how sure it is; and the ``median angle`` in
+        degrees where the phase is the same.
+
+    Raises
+    ------
+    DataError
+        If the maps are of different size, or have different phases.
+    """
+    first, second = pixels_of(one), pixels_of(two)
+    if first.phase.shape != second.phase.shape or first.names != second.names:
+        raise DataError("the two maps differ in size or phases; they can not be compared")
+    there = second.phase >= 0
+    same_phase = there & (first.phase == second.phase)
+    angle = np.full(there.shape, np.inf)
+    for i, group in enumerate(one["point_group"].values):
+        at = same_phase & (first.phase == i)
+        pair = (each["orientation"].values[at].astype(float) for each in (one, two))
+        angle[at] = angle_between(*pair, operators(str(group)))
+    near = angle < within_deg
+    out = {
+        "same phase": float(same_phase[there].mean()),
+        "same orientation": float(near[there].mean()),
+        "median angle": float(np.median(angle[same_phase])) if same_phase.any() else np.nan,
+    }
+    if "reliability" in one:
+        sure = there & (one["reliability"].values >= SURE)
+        out["surer than 0.95"] = float(sure[there].mean())
+        out["same orientation of those"] = float(near[sure].mean()) if sure.any() else np.nan
+    return out
+
+
+def rand_index(one: xr.DataArray, two: xr.DataArray) -> float:
+    """Return the adjusted Rand index of two divisions into grains, where both have a grain.
+
+    1 if they are the same, about 0 if they have nothing to do with each other. L. Hubert and P.
+    Arabie, J. Classif. 2, 193 (1985), eq. 5, doi:10.1007/BF01908075.
+    """
+    a, b = one.values.ravel(), two.values.ravel()
+    both = (a > 0) & (b > 0)
+    table = coo_matrix((np.ones(both.sum()), (a[both], b[both]))).tocsr()
+    counts = (table.data, np.asarray(table.sum(0)), np.asarray(table.sum(1)))
+    pairs = [float((n * (n - 1) / 2).sum()) for n in counts]
+    total = both.sum() * (both.sum() - 1) / 2
+    expected = pairs[1] * pairs[2] / total
+    return float((pairs[0] - expected) / ((pairs[1] + pairs[2]) / 2 - expected))

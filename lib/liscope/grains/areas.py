@@ -1,0 +1,43 @@
+"""What the map is made of: shares of area, each with its interval."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from liscope import statistics
+from liscope.grains.maps import AMORPHOUS, EMPTY, UNKNOWN, pixels_of
+
+LUMPED = "amorphous or empty"
+
+
+def area_shares(orientations: xr.Dataset) -> pd.DataFrame:
+    """Return the share of the map that each phase, glass and nothing have, in per cent.
+
+    The last row lumps amorphous and empty places as the paper does. Intervals are from blocks of
+    the map, for neighbouring points are alike; NaN where the map holds too few.
+
+    Returns
+    -------
+    DataFrame
+        ``share``, ``low`` and ``high`` in per cent.
+    """
+    pixels = pixels_of(orientations)
+    masks = {name: pixels.phase == i for i, name in enumerate(pixels.names)}
+    masks |= {
+        "amorphous": pixels.phase == AMORPHOUS,
+        "empty": pixels.phase == EMPTY,
+        "not known": pixels.phase == UNKNOWN,
+        LUMPED: (pixels.phase == AMORPHOUS) | (pixels.phase == EMPTY),
+    }
+    rows = {}
+    for name, mask in masks.items():
+        found = statistics.mean(mask.astype(float), np.ones(mask.shape, dtype=bool))
+        low, high = found.interval()
+        rows[name] = {
+            "share": 100 * found.value,
+            "low": 100 * max(low, 0.0),
+            "high": 100 * min(high, 1.0),
+        }
+    return pd.DataFrame.from_dict(rows, orient="index")
