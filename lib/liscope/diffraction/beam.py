@@ -7,7 +7,7 @@ import xarray as xr
 from scipy.optimize import least_squares
 
 from liscope.diffraction import polar
-from liscope.diffraction.virtual import BATCH, patterns_of
+from liscope.diffraction.virtual import patterns_of
 from liscope.errors import DataError
 
 WINDOW = 6  # px, half the side of the square in which the direct beam is looked for
@@ -153,7 +153,5 @@ def _smooth(terms: Array, values: Array, valid: Array) -> Array:
     a, b = terms[valid], values[valid]
     start = np.zeros(a.shape[1])
     start[0] = np.median(b)
-    fit = least_squares(
-        lambda c: a @ c - b, start, jac=lambda _: a, loss="soft_l1", f_scale=LEAST
-    )
+    fit = least_squares(lambda c: a @ c - b, start, jac=lambda _: a, loss="soft_l1", f_scale=LEAST)
     return np.asarray(terms @ fit.x)

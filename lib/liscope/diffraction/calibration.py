@@ -17,10 +17,13 @@ import pandas as pd
 import xarray as xr
 from scipy.optimize import least_squares, nnls
 
-from liscope.diffraction.polar import Geometry
+from liscope.diffraction.beam import beam_centres, drift
 from liscope.diffraction.structures import Crystal
-from liscope.errors import DataError, ParameterError
+from liscope.diffraction.sums import ring_sum, spot_sum
+from liscope.errors import DataError
 from liscope.statistics import Estimate
+
+__all__ = ["RingFit", "beam_centres", "drift", "fit_rings", "ring_sum", "spot_sum"]
 
 OUTER = 1.0  # 1/angstrom; beyond, rings of a large cell lie closer than spots are wide
 SECTORS = 36
@@ -31,6 +34,7 @@ INWARD = 1e-3  # relative; spots off their Bragg angle lie inward, alike in all 
 UNTOLD = 0.005  # standard error of the pixel size, relative, beyond which it is not told
 
 Array = np.ndarray
+
 
 @dataclass(frozen=True)
 class RingFit:

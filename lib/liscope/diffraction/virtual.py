@@ -6,19 +6,16 @@ All of it is lazy where the scan is, and goes through the patterns once, a hundr
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
 
 import numpy as np
 import xarray as xr
 
-from liscope.diffraction import polar
 from liscope.diffraction.polar import Geometry
 from liscope.errors import DataError, ParameterError
 from liscope.history import noted
 
 BATCH = 128  # patterns at a time; their polar images stay in the processor's cache
 SPOT = 3.0  # standard deviations above a ring's mean from which a point belongs to a spot
-PASSES = 4  # of leaving out spots, after which few rings change any more
 
 Array = np.ndarray
 
@@ -77,6 +74,54 @@ def pattern_by_pattern(
         dask_gufunc_kwargs={"output_sizes": {dim: len(axis)}},
     )
     return made.assign_coords({dim: axis})
+
+
+def virtual_images(
+    scan: xr.Dataset,
+    centres: xr.Dataset,
+    geometry: Geometry,
+    detectors: Mapping[str, tuple[float, float]],
+) -> xr.DataArray:
+    """Return what detectors about the direct beam see, (y, x, detector), in one pass.
+
+    Parameters
+    ----------
+    scan, centres
+        ``pattern`` (y, x, ky, kx), and ``centre_x``, ``centre_y`` (y, x) in pixels.
+    geometry
+        The camera's.
+    detectors
+        Inner and outer radius in 1/angstrom: a bright field begins at 0, an annular dark field
+        where the direct beam ends.
+
+    Returns
+    -------
+    The sum of grey levels; lazy where the scan is.
+
+    Raises
+    ------
+    ParameterError
+        If a detector has no area.
+    """
+    if not detectors:
+        raise ParameterError("no detector; give for example {'bright field': (0, 0.1)}")
+    for name, (inner, outer) in detectors.items():
+        if not 0 <= inner < outer:
+            raise ParameterError(f"'{name}' from {inner:g} to {outer:g} 1/angstrom has no area")
+    pixels = np.indices(geometry.size, np.float32)[::-1].reshape(2, -1)
+    inverse = np.linalg.inv(geometry.matrix).astype(np.float32)
+
+    def images(patterns: Array, at: Array) -> Array:
+        x, y = pixels[:, None] - at.T[:, :, None]
+        away = np.hypot(*(row[0] * x + row[1] * y for row in inverse))
+        flat = patterns.reshape(len(patterns), -1).astype(np.float32)
+        seen = [flat * ((away >= i) & (away < o)) for i, o in detectors.values()]
+        return np.stack([each.sum(1) for each in seen], axis=1)
+
+    found = pattern_by_pattern(images, scan, centres, "detector", np.array(list(detectors)))
+    steps = ", ".join(f"{name} {i:g}-{o:g}" for name, (i, o) in detectors.items())
+    line = f"virtual detectors, 1/angstrom: {steps}"
+    return noted(found.assign_attrs(units="1", quantity="intensity"), scan.pattern, line)
 
 
 def ring_means(rings: Array) -> Array:
