@@ -137,10 +137,11 @@ def is_orientation_map(name: str) -> bool:
         return True
     import h5py  # here: it takes its time to load
 
-    if not h5py.is_hdf5(path):
+    try:
+        with h5py.File(path) as file:
+            return "crystal_map" in file
+    except OSError:  # damaged, or of another kind: who opens it says so
         return False
-    with h5py.File(path) as file:
-        return "crystal_map" in file
 
 
 def truth(name: str) -> xr.Dataset | None:

@@ -141,10 +141,12 @@ def test_phase_colours_and_shares(om: xr.Dataset) -> None:
     }  # fmt: skip
 
 
-def test_indices_have_one_scale_from_0_to_1_and_units(om: xr.Dataset) -> None:
-    figure = figures.index_map(om)
+def test_probabilities_reach_to_1_and_scores_to_their_highest(om: xr.Dataset) -> None:
+    low = om.assign(score=om.score.copy())
+    low["score"][3, 4], low["score"][0, 0] = 0.62, np.nan
+    figure = figures.index_map(low)
     maps = [axes for axes in figure.axes if axes.images]
-    assert [axes.images[0].get_clim() for axes in maps] == [(0, 1), (0, 1)]
+    assert [axes.images[0].get_clim() for axes in maps] == [(0, 0.62), (0, 1)]
     bars = [axes.get_ylabel() for axes in figure.axes if axes.get_label() == "<colorbar>"]
     assert bars == ["correlation / 1", "probability / 1"]
     with pytest.raises(DataError, match="has none of score, reliability"):

@@ -6,11 +6,10 @@ import numpy as np
 import xarray as xr
 from scipy.optimize import least_squares
 
-from liscope.diffraction import polar
-from liscope.diffraction.virtual import patterns_of
+from liscope.diffraction.virtual import BATCH, patterns_of
 from liscope.errors import DataError
 
-WINDOW = 6  # px, half the side of the square in which the direct beam is looked for
+WINDOW = 6  # px, half the side of the square in which the direct beam is looked for, at least
 STEPS = 4  # of the window after the beam
 CLEAR = 5.0  # standard deviations by which the beam must rise above its surroundings
 FAR = 3.0  # standard deviations from the drift beyond which a centre is not believed
@@ -66,23 +65,34 @@ def beam_centres(scan: xr.Dataset) -> xr.Dataset:
 def _centres(patterns: Array, mean: Array) -> Array:
     """Return x, y and clearness (..., 3) of the beams."""
     flat = patterns.reshape(-1, *patterns.shape[-2:])
-    start = polar.direct_beam(mean.reshape(1, *mean.shape[-2:]).astype(np.float32))[0]
-    out = np.concatenate(
-        [_followed(part, start) for part in np.array_split(flat, len(flat) // 256 + 1)]
-    )
-    return out.reshape(*patterns.shape[:-2], 3)
+    start, radius = _start(mean.reshape(mean.shape[-2:]))
+    half = max(WINDOW, int(np.ceil(2 * radius)))
+    parts = range(0, len(flat), 8 * BATCH)
+    found = [_followed(flat[i : i + 8 * BATCH], start, half) for i in parts]
+    return np.concatenate(found).reshape(*patterns.shape[:-2], 3)
 
 
-def _followed(patterns: Array, start: Array) -> Array:
+def _start(mean: Array) -> tuple[Array, float]:
+    """Return x, y and radius in pixels of the beam in the mean pattern, in the camera's middle."""
+    rows, columns = mean.shape
+    inner = np.zeros(mean.shape, bool)
+    inner[rows // 4 : -(rows // 4), columns // 4 : -(columns // 4)] = True
+    weight = np.where(inner, np.clip(mean - 0.5 * mean[inner].max(), 0, None), 0)
+    y, x = np.indices(mean.shape)
+    at = np.array([(weight * x).sum(), (weight * y).sum()]) / max(weight.sum(), 1e-6)
+    return at, float(np.sqrt((weight > 0).sum() / np.pi))
+
+
+def _followed(patterns: Array, start: Array, half: int) -> Array:
     """Return x, y and clearness (n, 3) of beams that are within reach of ``start``."""
-    side = np.arange(-WINDOW, WINDOW + 1)
-    within = np.hypot(*np.meshgrid(side, side)) <= WINDOW
-    rim = within & (np.hypot(*np.meshgrid(side, side)) > WINDOW - 1.2)
+    side = np.arange(-half, half + 1)
+    away = np.hypot(*np.meshgrid(side, side))
+    within, rim = away <= half, (away <= half) & (away > half - 1.2)
     rows, columns = patterns.shape[1:]
     at = np.tile(start.astype(np.float32), (len(patterns), 1))
     number = np.arange(len(patterns))[:, None, None]
     for _ in range(STEPS):
-        middle = np.clip(np.rint(at).astype(int), WINDOW, np.array([columns, rows]) - WINDOW - 1)
+        middle = np.clip(np.rint(at).astype(int), half, np.array([columns, rows]) - half - 1)
         x, y = middle[:, 0, None] + side, middle[:, 1, None] + side
         seen = patterns[number, y[:, :, None], x[:, None, :]].astype(np.float32)
         around = seen[:, rim]

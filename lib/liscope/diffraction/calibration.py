@@ -30,7 +30,7 @@ SECTORS = 36
 WEAKEST = 0.001  # of the strongest ring, below which one is left out
 CAPTURE = 0.06  # relative error of the first pixel size that is put right
 STRAIN = 0.015  # by which another crystal's lattice may differ from its file
-INWARD = 1e-3  # relative; spots off their Bragg angle lie inward, alike in all of few grains
+INWARD = 1.2e-3  # relative; spots off their Bragg angle lie inward, alike in all of few grains
 UNTOLD = 0.005  # standard error of the pixel size, relative, beyond which it is not told
 
 Array = np.ndarray
@@ -198,7 +198,7 @@ class _Rings:
         return np.concatenate([there * np.exp(-0.5 * off**2), self.smooth], axis=1)
 
     def solved(self, at: Array) -> tuple[Array, Array]:
-        """Return intensities (sector, ring and background) and weighted misfits (sector, radius)."""
+        """Return intensities (sector, ring or background), weighted misfits (sector, radius)."""
         found, left = [], []
         for sector, (seen, weight) in enumerate(zip(self.seen, self.weight, strict=True)):
             shape = self.shapes(self.places(at, sector), np.exp(at[5])) * weight[:, None]
@@ -305,4 +305,5 @@ def _families(crystal: Crystal) -> pd.DataFrame:
     strength = np.bincount(at, np.abs(factors) ** 2)
     names = [" ".join(map(str, max(map(tuple, hkl[at == i].tolist())))) for i in range(len(radius))]
     table = pd.DataFrame({"crystal": crystal.name, "hkl": names, "radius": radius})
-    return table[strength > WEAKEST * strength.max()]
+    seen: pd.DataFrame = table[strength > WEAKEST * strength.max()]
+    return seen

@@ -11,6 +11,7 @@ from __future__ import annotations
 import numpy as np
 import xarray as xr
 from scipy.special import expit
+from scipy.stats import median_abs_deviation
 from skimage.filters import threshold_otsu
 
 from liscope.diffraction import polar
@@ -25,6 +26,7 @@ HALO = (0.36, 0.44)  # 1/angstrom, where oxides and other dense glasses have the
 BESIDE = ((0.25, 0.29), (0.53, 0.58))  # 1/angstrom, where they have none
 INNER = 0.15  # 1/angstrom, where profiles begin
 APART = 3.0  # ratio of the levels from which they are two
+CLEAR = 2.0  # ratio of their distance to their spreads, lest noise about nothing be two levels
 SOFT = 0.085  # of the distance of both levels, over which glass goes over into empty
 SURE = 0.95  # probability from which a pattern is called one or the other
 FEWEST = 20  # patterns without a crystal, to find levels
@@ -58,15 +60,16 @@ def halo(profiles: xr.DataArray) -> xr.DataArray:
     Raises
     ------
     DataError
-        If the profiles do not reach far enough.
+        If the profiles do not reach far enough, or are too coarse.
     """
     k = to_units(profiles["k"], "1/angstrom").values
-    if k.min() > BESIDE[0][0] or k.max() < BESIDE[1][1]:
-        raise DataError(f"profiles from {k.min():.2f} to {k.max():.2f} 1/angstrom hold no halo")
-    first, second, top = (
-        profiles.isel(k=np.flatnonzero((k >= low) & (k < high))).mean("k")
-        for low, high in (*BESIDE, HALO)
-    )
+    bands = [np.flatnonzero((k >= low) & (k < high)) for low, high in (*BESIDE, HALO)]
+    if k.min() > BESIDE[0][0] or k.max() < BESIDE[1][1] or not all(map(np.size, bands)):
+        raise DataError(
+            f"{k.size} rings from {k.min():.2f} to {k.max():.2f} 1/angstrom show no halo: it takes "
+            f"one a 0.04 from {BESIDE[0][0]} to {BESIDE[1][1]}; check the pixel's size"
+        )
+    first, second, top = (profiles.isel(k=band).mean("k") for band in bands)
     return top - np.sqrt(first.clip(1e-3) * second.clip(1e-3))
 
 
@@ -111,5 +114,8 @@ def _share(height: np.ndarray, chosen: np.ndarray) -> np.ndarray:
     if some.size < FEWEST or np.ptp(some) == 0:
         return nothing
     middle = np.exp(threshold_otsu(np.log(some)))
-    low, high = np.median(some[some <= middle]), np.median(some[some > middle])
-    return (height - low) / (high - low) if high > APART * low else nothing
+    parts = (some[some <= middle], some[some > middle])
+    low, high = map(np.median, parts)
+    spread = sum(median_abs_deviation(part, scale="normal") for part in parts)
+    two = high > APART * low and high - low > CLEAR * spread
+    return (height - low) / (high - low) if two else nothing

@@ -39,7 +39,8 @@ def ring_sum(
 
     Returns
     -------
-    (azimuth, radius), azimuth in degrees from x towards y, radius in pixels; lazy where the scan is.
+    (azimuth, radius), azimuth in degrees from x towards y, radius in pixels; lazily where the
+    scan is.
 
     Raises
     ------
@@ -61,9 +62,9 @@ def spot_sum(
 ) -> xr.DataArray:
     """Return how many spots lie where, a pattern, for patterns of single or few grains.
 
-    Each spot counts once, however strong it is, at the maximum of the Laplacian of Gaussian of
-    its size, to a fraction of a pixel. Halos leave no trace, and neighbouring rings stay apart.
-    ``SAMPLE`` patterns at most are searched, evenly spread over those that count.
+    Each spot counts by the square root of its height, at its centre to a fraction of a pixel. Halos
+    leave no trace, and neighbouring rings stay apart. ``SAMPLE`` patterns at most are searched,
+    evenly spread over those that count.
 
     Parameters
     ----------
@@ -74,7 +75,8 @@ def spot_sum(
 
     Returns
     -------
-    (azimuth, radius), azimuth in degrees from x towards y, radius in pixels; lazy where the scan is.
+    (azimuth, radius), azimuth in degrees from x towards y, radius in pixels; lazily where the
+    scan is.
 
     Raises
     ------
@@ -196,7 +198,8 @@ def _peaks(patterns: Array) -> tuple[Array, Array, Array]:
     curved = xx + yy
     peak = (curved == ndimage.maximum_filter(curved, (1, 5, 5))) & (least > STRONG * noise)
     peak[:, :REACH] = peak[:, -REACH:] = peak[:, :, :REACH] = peak[:, :, -REACH:] = False
-    return np.nonzero(peak)
+    n, y, x = np.nonzero(peak)
+    return n, y, x
 
 
 def _rings_only(patterns: Array, at: Array, outer: float) -> Array:

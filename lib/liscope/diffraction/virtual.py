@@ -14,7 +14,7 @@ from liscope.diffraction.polar import Geometry
 from liscope.errors import DataError, ParameterError
 from liscope.history import noted
 
-BATCH = 128  # patterns at a time; their polar images stay in the processor's cache
+BATCH = 32  # patterns at a time; their polar images stay in the processor's cache
 SPOT = 3.0  # standard deviations above a ring's mean from which a point belongs to a spot
 
 Array = np.ndarray
@@ -30,7 +30,7 @@ def patterns_of(scan: xr.Dataset) -> xr.DataArray:
     """
     if "pattern" not in scan or set(scan.pattern.dims) != {"y", "x", "ky", "kx"}:
         raise DataError("the scan has no 'pattern' (y, x, ky, kx): open it with read_diffraction")
-    pattern = scan.pattern.transpose("y", "x", "ky", "kx")
+    pattern: xr.DataArray = scan["pattern"].transpose("y", "x", "ky", "kx")
     return pattern if pattern.chunks is None else pattern.chunk(ky=-1, kx=-1)
 
 
@@ -130,10 +130,10 @@ def ring_means(rings: Array) -> Array:
     The median and the 16th percentile say what is usual on a ring; what lies more than ``SPOT``
     standard deviations away is left out.
     """
-    some = rings[:, :, ::3]
-    low, middle = round(0.16 * some.shape[2]), some.shape[2] // 2
-    ordered = np.partition(some, (low, middle), axis=2)
-    median = ordered[:, :, middle, None]
-    reach = SPOT * np.maximum(median - ordered[:, :, low, None], 0.5)
-    usual = np.abs(rings - median) <= reach
-    return np.asarray((rings * usual).sum(2) / np.maximum(usual.sum(2), 1))
+    ordered = np.sort(rings[:, :, ::3], axis=2)
+    low, middle = round(0.16 * ordered.shape[2]), ordered.shape[2] // 2
+    median = ordered[:, :, middle]
+    reach = SPOT * np.maximum(median - ordered[:, :, low], 0.5)
+    away = rings - median[:, :, None]
+    usual = (np.abs(away) <= reach[:, :, None]).astype(rings.dtype)
+    return np.asarray(median + np.einsum("nra,nra->nr", away, usual) / usual.sum(2))

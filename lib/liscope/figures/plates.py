@@ -11,12 +11,12 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from liscope.figures.grains import (
+    INDICES,
     angle_bar,
     boundary_legend,
     draw_boundaries,
     draw_index,
     draw_phases,
-    indices_of,
     phase_legend,
 )
 from liscope.figures.keys import draw_key, grid_of, key_groups
@@ -56,10 +56,6 @@ def orientation_plate(
     axis
         Of the sample: ``x``, ``y`` or ``z``.
 
-    Raises
-    ------
-    DataError
-        If the map has neither a score nor a reliability.
     """
     width, height = map_size(om)
     wide = width > WIDE * height
@@ -72,8 +68,7 @@ def orientation_plate(
     heights = [tall, tall, 2.3] if wide else [1, 1]
     axes = figure.subplot_mosaic("\n".join(rows), height_ratios=heights)
     draw_orientations(axes["b"], om, axis, label, f"b   orientation along {axis}")
-    name = indices_of(om)[0]
-    draw_index(axes["c"], om, name, f"c   {name.replace('_', ' ')}")
+    _index(axes["c"], om, 0, "c   ")
     draw_phases(axes["d"], om, title="d   phase")
     draw_boundaries(axes["e"], om, segments, pairs, "e   grain boundaries")
     draw_sizes(axes["k"], sizes, distribution, numbers, "by_number", BLUE)
@@ -126,17 +121,12 @@ def comparison_plate(
     Parameters
     ----------
     maps, labels
-        Orientation maps and their grains, by the name of the map; every map has a score or a
-        reliability.
+        Orientation maps and their grains, by the name of the map.
     sizes, distributions, numbers
         As for :func:`size_figure`.
     axis
         Of the sample: ``x``, ``y`` or ``z``.
 
-    Raises
-    ------
-    DataError
-        If a map has neither a score nor a reliability.
     """
     tall = max(3.0 * height / width for width, height in map(map_size, maps.values()))
     figure = Figure(figsize=(3.0 * len(maps) + 1.5, 3 * (tall + 0.3) + 2.8), layout="constrained")
@@ -147,9 +137,8 @@ def comparison_plate(
     for column, (name, om) in enumerate(maps.items()):
         top, middle, low = (figure.add_subplot(grid[row, column]) for row in range(3))
         draw_orientations(top, om, axis, labels[name], f"{name}: orientation along {axis}")
-        shown = indices_of(om)[-1]
         bar.clear()
-        draw_index(middle, om, shown, bar=bar)
+        _index(middle, om, -1, bar=bar)
         draw_phases(low, om)
     first = next(iter(maps.values()))
     keys = grid[0, -1].subgridspec(len(key_groups(first)), 1)
@@ -160,6 +149,20 @@ def comparison_plate(
     legend.legend(handles=_legend_of_all(maps), loc="upper left", frameon=False, fontsize=8)
     draw_together(figure.add_subplot(grid[3, :]), sizes, distributions, numbers)
     return figure
+
+
+def _index(axes: Axes, om: xr.Dataset, which: int, mark: str = "", bar: Axes | None = None) -> None:
+    """Draw one of the map's indices; a map of another program may have none that is known."""
+    names = [name for name in INDICES if name in om]
+    if names:
+        name = names[which]
+        title = f"{mark}{name.replace('_', ' ')}" if mark else ""
+        draw_index(axes, om, name, title, bar)
+        return
+    axes.set_title(f"{mark}no index known")
+    for each in (axes, bar):
+        if each is not None:
+            each.axis("off")
 
 
 def _legend_of_all(maps: Mapping[str, xr.Dataset]) -> list[Patch]:

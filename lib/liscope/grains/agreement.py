@@ -34,18 +34,20 @@ def agreement(one: xr.Dataset, two: xr.Dataset, within_deg: float = WITHIN) -> d
     Raises
     ------
     DataError
-        If the maps are of different size, or have different phases.
+        If the maps are of different size, have different phases, or the second has no crystal.
     """
     first, second = pixels_of(one), pixels_of(two)
     if first.phase.shape != second.phase.shape or first.names != second.names:
         raise DataError("the two maps differ in size or phases; they can not be compared")
     there = second.phase >= 0
+    if not there.any():
+        raise DataError("the second map has no crystal; there is nothing to compare with")
     same_phase = there & (first.phase == second.phase)
     angle = np.full(there.shape, np.inf)
-    for i, group in enumerate(one["point_group"].values):
+    for i, group in enumerate(first.groups):
         at = same_phase & (first.phase == i)
-        pair = (each["orientation"].values[at].astype(float) for each in (one, two))
-        angle[at] = angle_between(*pair, operators(str(group)))
+        pair = (each.quaternion[at] for each in (first, second))
+        angle[at] = angle_between(*pair, operators(group))
     near = angle < within_deg
     out = {
         "same phase": float(same_phase[there].mean()),
@@ -53,7 +55,7 @@ def agreement(one: xr.Dataset, two: xr.Dataset, within_deg: float = WITHIN) -> d
         "median angle": float(np.median(angle[same_phase])) if same_phase.any() else np.nan,
     }
     if "reliability" in one:
-        sure = there & (one["reliability"].values >= SURE)
+        sure = there & (one["reliability"].transpose("y", "x").values >= SURE)
         out["surer than 0.95"] = float(sure[there].mean())
         out["same orientation of those"] = float(near[sure].mean()) if sure.any() else np.nan
     return out
@@ -62,14 +64,26 @@ def agreement(one: xr.Dataset, two: xr.Dataset, within_deg: float = WITHIN) -> d
 def rand_index(one: xr.DataArray, two: xr.DataArray) -> float:
     """Return the adjusted Rand index of two divisions into grains, where both have a grain.
 
-    1 if they are the same, about 0 if they have nothing to do with each other. L. Hubert and P.
-    Arabie, J. Classif. 2, 193 (1985), eq. 5, doi:10.1007/BF01908075.
+    1 if they are the same, about 0 if they have nothing to do with each other, NaN where there are
+    no two points with a grain in both. L. Hubert and P. Arabie, J. Classif. 2, 193 (1985), eq. 5,
+    doi:10.1007/BF01908075.
+
+    Raises
+    ------
+    DataError
+        If the divisions are of different size.
     """
-    a, b = one.values.ravel(), two.values.ravel()
+    if dict(one.sizes) != dict(two.sizes):
+        raise DataError("the two divisions differ in size; they can not be compared")
+    a, b = one.values.ravel(), two.transpose(*one.dims).values.ravel()
     both = (a > 0) & (b > 0)
     table = coo_matrix((np.ones(both.sum()), (a[both], b[both]))).tocsr()
     counts = (table.data, np.asarray(table.sum(0)), np.asarray(table.sum(1)))
     pairs = [float((n * (n - 1) / 2).sum()) for n in counts]
     total = both.sum() * (both.sum() - 1) / 2
+    if total == 0:
+        return np.nan
+    if pairs[0] == pairs[1] == pairs[2]:  # the same, be it one grain or a grain a point
+        return 1.0
     expected = pairs[1] * pairs[2] / total
     return float((pairs[0] - expected) / ((pairs[1] + pairs[2]) / 2 - expected))

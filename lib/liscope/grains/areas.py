@@ -37,7 +37,7 @@ def area_shares(orientations: xr.Dataset) -> pd.DataFrame:
         low, high = found.interval()
         rows[name] = {
             "share": 100 * found.value,
-            "low": 100 * max(low, 0.0),
-            "high": 100 * min(high, 1.0),
+            "low": 100 * max(low, 0.0) if np.isfinite(low) else np.nan,
+            "high": 100 * min(high, 1.0) if np.isfinite(high) else np.nan,
         }
     return pd.DataFrame.from_dict(rows, orient="index")
