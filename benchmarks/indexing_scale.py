@@ -86,7 +86,9 @@ def main() -> None:
         one, alone = timed(scan, templates, scheduler="synchronous")
         two, both = timed(scan, templates, scheduler="threads", num_workers=2)
         count = scan["y"].size * scan["x"].size
-        print(f"{count} patterns: one thread {alone:.1f} s ({count / alone:.0f}/s), two {both:.1f} s")
+        print(
+            f"{count} patterns: one thread {alone:.1f} s ({count / alone:.0f}/s), two {both:.1f} s"
+        )
         print(f"scaling to two threads {alone / both:.2f}; same bytes: {same(one, two)}")
         with LocalCluster(2, threads_per_worker=1, processes=True) as cluster, Client(cluster):
             three, apart = timed(scan, templates)

@@ -62,9 +62,7 @@ def fit(camera: spot_patterns.Camera) -> np.ndarray:
     angle = angle_between(given.reshape(-1, 4), true.reshape(-1, 4), CUBIC)
     near = angle.reshape(found.score.shape) < RIGHT
     right = near & (found.phase == phase[crystal][:, None])
-    return np.asarray(
-        minimize(log_loss, (1.0, -3.0), args=(found, right), method="Nelder-Mead").x
-    )
+    return np.asarray(minimize(log_loss, (1.0, -3.0), args=(found, right), method="Nelder-Mead").x)
 
 
 def decided(name: str, seed: int) -> list[dict[str, object]]:

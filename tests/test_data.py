@@ -2,6 +2,7 @@ import hashlib
 import re
 
 import pytest
+import synthetic_diffraction as files
 
 from liscope import data
 from liscope.errors import ReaderError
@@ -66,3 +67,33 @@ def test_a_broken_registry_is_named(project):
     (root / "data" / "registry.yaml").write_text("a: [")
     with pytest.raises(ReaderError, match=r"'data/registry\.yaml' cannot be read"):
         data.fetch("scan.gwy")
+
+
+@pytest.mark.parametrize(
+    ("name", "raw", "map_of_crystals"),
+    [
+        ("a.ang", files.ang(), True),
+        ("A.CTF", files.ctf(), True),
+        ("a.h5", files.orix_h5(), True),
+        ("a.hdf5", files.orix_h5(), True),
+        ("b.h5", files.hspy(files.patterns()), False),  # HDF5 of patterns
+        ("c.h5", files.orix_h5()[:3000], False),  # cut short
+        ("d.h5", b"no HDF5 at all", False),
+        ("a.blo", files.blockfile(files.patterns((3, 4, 5, 5))), False),
+        ("a.hspy", files.hspy(files.patterns()), False),
+    ],
+)
+def test_orientation_maps_are_known_from_patterns(tmp_path, name, raw, map_of_crystals):
+    (tmp_path / name).write_bytes(raw)
+    assert data.is_orientation_map(str(tmp_path / name)) is map_of_crystals
+
+
+def test_specimens_are_patterns_and_what_is_not_there_is_refused(tmp_path):
+    assert data.is_orientation_map("specimen:lmno_pristine/scan") is False
+    with pytest.raises(ReaderError, match="no file"):
+        data.is_orientation_map(str(tmp_path / "a.ang"))
+
+
+def test_a_real_map_is_one(real):
+    assert data.is_orientation_map("real:sdss_ferrite_austenite.ang")
+    assert not data.is_orientation_map("real:test1.blo")

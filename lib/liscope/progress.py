@@ -54,12 +54,13 @@ def watch(label: str) -> Iterator[None]:
 
     def start(graph: Mapping[object, object]) -> None:
         steps.append(track(range(len(graph)), label))
+        next(steps[-1], None)  # an item is done when the next one is asked for
 
     def done(*_: object) -> None:
         next(steps[-1], None)
 
     def finish(*_: object) -> None:
-        for _ in steps.pop():
+        for _left in steps.pop():
             pass
 
     with Callback(start=start, posttask=done, finish=finish):

@@ -31,6 +31,8 @@ WEAKEST = 0.001  # of the strongest ring, below which one is left out
 CAPTURE = 0.06  # relative error of the first pixel size that is put right
 STRAIN = 0.015  # by which another crystal's lattice may differ from its file
 INWARD = 1.2e-3  # relative; spots off their Bragg angle lie inward, alike in all of few grains
+PLACED = 0.1  # px, by which spots of one grain may lie off, alike wherever it shows them
+GAIN = 0.5  # relative, by which the misfit grows without a ring that is there
 UNTOLD = 0.005  # standard error of the pixel size, relative, beyond which it is not told
 
 Array = np.ndarray
@@ -114,8 +116,8 @@ def fit_rings(
     fit = work.fitted(work.started(pixel))
     work.trust(fit.fun)
     fit = work.fitted(fit.x)
-    error = work.errors(fit.jac, fit.fun)
-    if not error[0] < UNTOLD:
+    error = work.errors(fit.x, fit.jac, fit.fun)
+    if not (error[0] < UNTOLD and work.present(fit.x)):
         raise DataError(
             f"the rings of {crystal.name} do not tell the size of a pixel: sum more patterns, of "
             "more grains, or name the other crystals that are there"
@@ -197,11 +199,13 @@ class _Rings:
         off = (self.radius[:, None] - places) / width
         return np.concatenate([there * np.exp(-0.5 * off**2), self.smooth], axis=1)
 
-    def solved(self, at: Array) -> tuple[Array, Array]:
+    def solved(self, at: Array, leave_out: int | None = None) -> tuple[Array, Array]:
         """Return intensities (sector, ring or background), weighted misfits (sector, radius)."""
         found, left = [], []
         for sector, (seen, weight) in enumerate(zip(self.seen, self.weight, strict=True)):
             shape = self.shapes(self.places(at, sector), np.exp(at[5])) * weight[:, None]
+            if leave_out is not None:
+                shape[:, leave_out] = 0
             height = nnls(shape, seen * weight)[0]
             found.append(height)
             left.append(shape @ height - seen * weight)
@@ -241,16 +245,34 @@ class _Rings:
         usual = 2 * np.sqrt(np.mean(size**2))
         self.weight *= np.sqrt(np.minimum(1, usual / np.maximum(size, 1e-12)))
 
-    def errors(self, jacobian: Array, misfit: Array) -> Array:
-        """Return standard errors by the sandwich over pairs of opposite sectors."""
+    def errors(self, at: Array, jacobian: Array, misfit: Array) -> Array:
+        """Return standard errors.
+
+        Of what sectors say differently, opposite ones taken together (the sandwich of least
+        squares), and of ``PLACED``, by which each ring of each sector may be displaced.
+        """
         shape, n = self.seen.shape, SECTORS // 2
-        score = np.einsum("srp,sr->sp", jacobian.reshape(*shape, -1), misfit.reshape(shape))
-        pairs = score.reshape(2, n, -1).sum(0)
+        slope = jacobian.reshape(*shape, -1)
         curvature = jacobian.T @ jacobian
         if np.linalg.matrix_rank(curvature * np.outer(self.scale, self.scale)) < len(curvature):
             return np.full(len(curvature), np.inf)
+        score = np.einsum("srp,sr->sp", slope, misfit.reshape(shape)).reshape(2, n, -1).sum(0)
+        moved = np.einsum("srp,srk->skp", slope, self.steep(at))
+        moved = PLACED * moved.reshape(2, n, *moved.shape[1:]).sum(0).reshape(-1, len(curvature))
+        spread = score.T @ score * n / (n - 1) + moved.T @ moved
         inverse = np.linalg.inv(curvature)
-        return np.asarray(np.sqrt(np.diag(inverse @ (pairs.T @ pairs) @ inverse) * n / (n - 1)))
+        return np.asarray(np.sqrt(np.diag(inverse @ spread @ inverse)))
+
+    def present(self, at: Array) -> bool:
+        """Return whether the sum cannot do without two rings of the ruler."""
+        found, left = self.solved(at)
+        needed = 0
+        for ring in np.flatnonzero(
+            (self.rings.crystal == self.names[0]) & found.any(0)[: len(self.rings)]
+        ):
+            without = self.solved(at, leave_out=ring)[1]
+            needed += np.sum(without**2) > (1 + GAIN) * np.sum(left**2)
+        return bool(needed >= 2)
 
     def result(self, at: Array, error: Array) -> RingFit:
         """Return the fit, and by how much each ring lies beyond it."""
@@ -271,16 +293,21 @@ class _Rings:
             residual,
         )
 
-    def _off(self, at: Array) -> pd.DataFrame:
-        """Return the rings with their weight and by how much each alone would move outwards."""
-        height, left = self.solved(at)
-        count, width = len(self.rings), np.exp(at[5])
-        steep = np.empty((*self.seen.shape, count))
+    def steep(self, at: Array) -> Array:
+        """Return how a sum (sector, radius, ring) changes as each ring moves outwards."""
+        height, width = self.solved(at)[0], np.exp(at[5])
+        count = len(self.rings)
+        out = np.empty((*self.seen.shape, count))
         for sector in range(SECTORS):
             places = self.places(at, sector)
             shape = self.shapes(places, width)[:, :count] * self.weight[sector][:, None]
-            steep[sector] = shape * height[sector, :count] * (self.radius[:, None] - places)
-        steep /= width**2
+            out[sector] = shape * height[sector, :count] * (self.radius[:, None] - places)
+        return out / width**2
+
+    def _off(self, at: Array) -> pd.DataFrame:
+        """Return the rings with their weight and by how much each alone would move outwards."""
+        height, left = self.solved(at)
+        count, steep = len(self.rings), self.steep(at)
         push, pull = -(steep * left[..., None]).sum(1), (steep**2).sum((0, 1))
         pairs = push.reshape(2, SECTORS // 2, count).sum(0)
         with np.errstate(invalid="ignore", divide="ignore"):

@@ -18,9 +18,9 @@ from liscope.grains.disorientation import angle_between, operators, orix_group
 from liscope.history import noted
 from liscope.progress import track
 
-# The likeliest values on single patterns are 0.7 and -2.9 (benchmarks/reliability.py). Less weight is
-# given to the evidence, for lamellae hold what those patterns do not: two crystals at a time, bent
-# grains, glass. Chosen on the first specimen of each lamella and checked on others in the same file.
+# The likeliest values on single patterns are 0.7 and -2.9 (benchmarks/reliability.py). Less weight
+# is given to the evidence, for lamellae hold what those patterns do not: two crystals at a time,
+# bent grains, glass. Chosen on the first specimen of each lamella, checked on others by that file.
 EVIDENCE = 0.45  # logarithm of probability for each unit of explained squared norm
 NONE_OF_THEM = -2.95  # the same, relative to the best, that the right orientation is no candidate
 CRYSTAL = 0.085  # score at which a pattern is a crystal's as likely as not

@@ -29,6 +29,7 @@ APART = 3.0  # ratio of the levels from which they are two
 CLEAR = 2.0  # ratio of their distance to their spreads, lest noise about nothing be two levels
 SOFT = 0.085  # of the distance of both levels, over which glass goes over into empty
 SURE = 0.95  # probability from which a pattern is called one or the other
+FAINT = 0.01  # of the highest halo, below which there is none, be it noise
 FEWEST = 20  # patterns without a crystal, to find levels
 
 
@@ -67,10 +68,13 @@ def halo(profiles: xr.DataArray) -> xr.DataArray:
     if k.min() > BESIDE[0][0] or k.max() < BESIDE[1][1] or not all(map(np.size, bands)):
         raise DataError(
             f"{k.size} rings from {k.min():.2f} to {k.max():.2f} 1/angstrom show no halo: it takes "
-            f"one a 0.04 from {BESIDE[0][0]} to {BESIDE[1][1]}; check the pixel's size"
+            f"one every 0.04 from {BESIDE[0][0]} to {BESIDE[1][1]}; check the pixel's size"
         )
     first, second, top = (profiles.isel(k=band).mean("k") for band in bands)
-    return top - np.sqrt(first.clip(1e-3) * second.clip(1e-3))
+    left, right, middle = (k[band].mean() for band in bands)
+    way = (middle - left) / (right - left)
+    background: xr.DataArray = first.clip(1e-3) ** (1 - way) * second.clip(1e-3) ** way
+    return top - background
 
 
 def with_glass(orientations: xr.Dataset, profiles: xr.DataArray) -> xr.Dataset:
@@ -88,10 +92,13 @@ def with_glass(orientations: xr.Dataset, profiles: xr.DataArray) -> xr.Dataset:
     Dataset
         With ``phase`` -1 where glass is surer than 0.95, -2 where the place is empty, -3 in
         between; and ``glass`` (y, x), the probability of glass in patterns without a crystal, NaN
-        elsewhere and where one level alone is there.
+        elsewhere, where one level alone is there, and if the camera does not reach the halo.
     """
     crystal = orientations["phase"].values >= 0
-    height = halo(profiles).values.astype(float)
+    try:
+        height = halo(profiles).values.astype(float)
+    except DataError:  # a camera that does not reach the halo leaves all of it not known
+        height = np.full(crystal.shape, np.nan)
     share = _share(height, ~crystal)
     glass = np.where(crystal, np.nan, expit((share - 0.5) / SOFT))
     phase = np.where(crystal, orientations["phase"].values, UNKNOWN)
@@ -110,11 +117,12 @@ def with_glass(orientations: xr.Dataset, profiles: xr.DataArray) -> xr.Dataset:
 def _share(height: np.ndarray, chosen: np.ndarray) -> np.ndarray:
     """Return where between window (0) and glass (1) halos lie; NaN if there are no two levels."""
     nothing = np.full(height.shape, np.nan)
-    some = np.clip(height[chosen], 1e-3, None)
-    if some.size < FEWEST or np.ptp(some) == 0:
+    some = height[chosen]
+    if some.size < FEWEST or not some.max() > 0 or np.ptp(some) == 0:
         return nothing
-    middle = np.exp(threshold_otsu(np.log(some)))
-    parts = (some[some <= middle], some[some > middle])
+    log = np.log(np.clip(some, FAINT * some.max(), None))
+    bright = log > threshold_otsu(log)
+    parts = (some[~bright], some[bright])
     low, high = map(np.median, parts)
     spread = sum(median_abs_deviation(part, scale="normal") for part in parts)
     two = high > APART * low and high - low > CLEAR * spread

@@ -46,13 +46,12 @@ def agreement(one: xr.Dataset, two: xr.Dataset, within_deg: float = WITHIN) -> d
     angle = np.full(there.shape, np.inf)
     for i, group in enumerate(first.groups):
         at = same_phase & (first.phase == i)
-        pair = (each.quaternion[at] for each in (first, second))
-        angle[at] = angle_between(*pair, operators(group))
-    near = angle < within_deg
+        angle[at] = angle_between(first.quaternion[at], second.quaternion[at], operators(group))
+    near, known = angle < within_deg, angle[np.isfinite(angle)]
     out = {
         "same phase": float(same_phase[there].mean()),
         "same orientation": float(near[there].mean()),
-        "median angle": float(np.median(angle[same_phase])) if same_phase.any() else np.nan,
+        "median angle": float(np.median(known)) if known.size else np.nan,
     }
     if "reliability" in one:
         sure = there & (one["reliability"].transpose("y", "x").values >= SURE)
@@ -77,12 +76,12 @@ def rand_index(one: xr.DataArray, two: xr.DataArray) -> float:
         raise DataError("the two divisions differ in size; they can not be compared")
     a, b = one.values.ravel(), two.transpose(*one.dims).values.ravel()
     both = (a > 0) & (b > 0)
-    table = coo_matrix((np.ones(both.sum()), (a[both], b[both]))).tocsr()
-    counts = (table.data, np.asarray(table.sum(0)), np.asarray(table.sum(1)))
-    pairs = [float((n * (n - 1) / 2).sum()) for n in counts]
     total = both.sum() * (both.sum() - 1) / 2
     if total == 0:
         return np.nan
+    table = coo_matrix((np.ones(both.sum()), (a[both], b[both]))).tocsr()
+    counts = (table.data, np.asarray(table.sum(0)), np.asarray(table.sum(1)))
+    pairs = [float((n * (n - 1) / 2).sum()) for n in counts]
     if pairs[0] == pairs[1] == pairs[2]:  # the same, be it one grain or a grain a point
         return 1.0
     expected = pairs[1] * pairs[2] / total

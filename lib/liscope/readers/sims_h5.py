@@ -51,12 +51,9 @@ def read_path(path: Path) -> xr.Dataset:
     _check_shape(mode, shape)
     image = delayed(partial(_image, path, shape), pure=True)
     size = (shape[0], *shape[-2:])
-    counts = [
-        da.from_delayed(image(low, high), size, np.int32)  # type: ignore[no-untyped-call]
-        for low, high in bounds
-    ]
+    counts = [da.from_delayed(image(low, high), size, np.int32) for low, high in bounds]
     return dataset(
-        da.stack(counts),  # type: ignore[no-untyped-call]
+        da.stack(counts),
         [f"{mass} u" for mass in masses],
         masses,
         (NAN, NAN),

@@ -46,7 +46,7 @@ def read_path(path: Path) -> xr.Dataset:
     told = found[0]["metadata"]["Acquisition_instrument"]["FIB_SIMS"]
     axis = {axis["name"]: axis for axis in found[0]["axes"]}
     parts = [part["data"].transpose(3, 0, 1, 2) for part in found]
-    counts = da.concatenate(parts)  # type: ignore[no-untyped-call]
+    counts = da.concatenate(parts)
     pixel = axis["x"].get("scale", NAN)
     mode = str(told["ToF"]["ion_mode"]).lower()
     return dataset(
