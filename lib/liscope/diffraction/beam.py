@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 import xarray as xr
+from scipy import ndimage
 from scipy.optimize import least_squares
 
 from liscope.diffraction.virtual import BATCH, patterns_of
 from liscope.errors import DataError
 
 WINDOW = 6  # px, half the side of the square in which the direct beam is looked for, at least
-STEPS = 4  # of the window after the beam
+STEPS = 5  # of the window after the beam
 CLEAR = 5.0  # standard deviations by which the beam must rise above its surroundings
 FAR = 3.0  # standard deviations from the drift beyond which a centre is not believed
 LEAST = 0.1  # px, by which a centre is uncertain anyway
@@ -77,7 +78,10 @@ def _start(mean: Array) -> tuple[Array, float]:
     rows, columns = mean.shape
     inner = np.zeros(mean.shape, bool)
     inner[rows // 4 : -(rows // 4), columns // 4 : -(columns // 4)] = True
-    weight = np.where(inner, np.clip(mean - 0.5 * mean[inner].max(), 0, None), 0)
+    bright = np.where(inner, np.clip(mean - 0.5 * mean[inner].max(), 0, None), 0)
+    patch, count = ndimage.label(bright)
+    size = ndimage.sum_labels(bright, patch, np.arange(1, count + 1))
+    weight = np.where(patch == 1 + np.argmax(size), bright, 0) if count else bright
     y, x = np.indices(mean.shape)
     at = np.array([(weight * x).sum(), (weight * y).sum()]) / max(weight.sum(), 1e-6)
     return at, float(np.sqrt((weight > 0).sum() / np.pi))
@@ -98,7 +102,10 @@ def _followed(patterns: Array, start: Array, half: int) -> Array:
         around = seen[:, rim]
         base, spread = np.median(around, axis=1), around.std(axis=1)
         top = np.where(within, seen, 0).max((1, 2)) - base
-        weight = np.clip(seen - (base + 0.5 * top)[:, None, None], 0, None) * within
+        rest = (at - middle)[:, :, None]
+        away = (side - rest[:, :1]) ** 2 + np.swapaxes((side - rest[:, 1:]) ** 2, 1, 2)
+        near = np.clip(1 - away / half**2, 0, None)  # what is at the rim may be a spot's
+        weight = np.clip(seen - (base + 0.5 * top)[:, None, None], 0, None) * near
         total = np.maximum(weight.sum((1, 2)), 1e-6)
         shift = np.stack([(weight.sum(1) * side).sum(1), (weight.sum(2) * side).sum(1)], 1)
         at = (middle + shift / total[:, None]).astype(np.float32)

@@ -29,10 +29,12 @@ OUTER = 1.0  # 1/angstrom; beyond, rings of a large cell lie closer than spots a
 SECTORS = 36
 WEAKEST = 0.001  # of the strongest ring, below which one is left out
 CAPTURE = 0.06  # relative error of the first pixel size that is put right
+STARTS = 3  # of the fit, from different sizes
 STRAIN = 0.015  # by which another crystal's lattice may differ from its file
 INWARD = 1.2e-3  # relative; spots off their Bragg angle lie inward, alike in all of few grains
-PLACED = 0.1  # px, by which spots of one grain may lie off, alike wherever it shows them
+PLACED = 0.05  # px, by which spots of one grain may lie off, alike wherever it shows them
 GAIN = 0.5  # relative, by which the misfit grows without a ring that is there
+UNEXPLAINED = 0.1  # of the sum's squares, from which other crystals are needed
 UNTOLD = 0.005  # standard error of the pixel size, relative, beyond which it is not told
 
 Array = np.ndarray
@@ -105,15 +107,19 @@ def fit_rings(
     pixel
         About what its size is, in 1/angstrom; the nominal one may be wrong by 6 %.
     others
-        Crystals that are there, too; their lattices may be strained by 1.5 %.
+        Crystals that may be there, too; their lattices may be strained by 1.5 %. They are left out
+        where the ruler alone explains what is seen, as their rings could take over some of its own.
 
     Raises
     ------
     DataError
         If the rings of ``crystal`` do not tell the size.
     """
-    work = _Rings.of(total, crystal, pixel, others)
-    fit = work.fitted(work.started(pixel))
+    work = _Rings.of(total, crystal, pixel, ())
+    fit = work.best(pixel)
+    if others and 2 * fit.cost > UNEXPLAINED * np.sum((work.seen * work.weight) ** 2):
+        work = _Rings.of(total, crystal, pixel, others)
+        fit = work.best(pixel)
     work.trust(fit.fun)
     fit = work.fitted(fit.x)
     error = work.errors(fit.x, fit.jac, fit.fun)
@@ -160,19 +166,26 @@ class _Rings:
         azimuth = np.deg2rad(used.azimuth.to_numpy()).reshape(SECTORS, -1).mean(1)
         return cls(values, azimuth, used.radius.to_numpy(), rings)
 
-    def started(self, pixel: float) -> Array:
-        """Return the best of many sizes, and of some widths, for round rings."""
+    def started(self, pixel: float) -> list[Array]:
+        """Return the best sizes, and widths, for round rings; some, as the ellipse may hide it."""
         step = np.diff(self.radius).mean()
         mean, weight = self.seen.mean(0), self.weight.mean(0)
-        best = (np.inf, np.zeros(len(self.scale)))
+        tried = []
         for width in step * np.array([1.5, 3, 6]):
             for size in np.arange(-CAPTURE, CAPTURE, 0.002):
                 at = np.zeros(len(self.scale))
                 at[0], at[5] = np.log(pixel) + size, np.log(width)
                 shape = self.shapes(self.rings.radius.to_numpy() * np.exp(-at[0]), width)
-                left = nnls(shape * weight[:, None], mean * weight)[1]
-                best = min(best, (left, at), key=lambda pair: pair[0])
-        return best[1]
+                tried.append((nnls(shape * weight[:, None], mean * weight)[1], at))
+        chosen: list[Array] = []
+        for _, at in sorted(tried, key=lambda one: one[0]):
+            if all(abs(at[0] - other[0]) > 0.008 for other in chosen):
+                chosen.append(at)
+        return chosen[:STARTS]
+
+    def best(self, pixel: float) -> Any:
+        """Return the best result of least squares from several starts."""
+        return min((self.fitted(at) for at in self.started(pixel)), key=lambda fit: fit.cost)
 
     def fitted(self, start: Array) -> Any:
         """Return the result of least squares from ``start`` on."""

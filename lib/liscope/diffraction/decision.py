@@ -18,10 +18,9 @@ from liscope.grains.disorientation import angle_between, operators, orix_group
 from liscope.history import noted
 from liscope.progress import track
 
-# The likeliest values on single patterns are 0.7 and -2.9 (benchmarks/reliability.py). Less weight
-# is given to the evidence, for lamellae hold what those patterns do not: two crystals at a time,
-# bent grains, glass. Chosen on the first specimen of each lamella, checked on others by that file.
-EVIDENCE = 0.45  # logarithm of probability for each unit of explained squared norm
+# The likeliest values on single patterns, as benchmarks/reliability.py finds them; it also checks
+# them on lamellae, which hold what those patterns do not: two crystals at a time, bent grains.
+EVIDENCE = 22.0  # logarithm of probability for each unit of explained squared norm
 NONE_OF_THEM = -2.95  # the same, relative to the best, that the right orientation is no candidate
 CRYSTAL = 0.085  # score at which a pattern is a crystal's as likely as not
 SHARPNESS = 400.0  # of that transition, per unit of score
@@ -49,8 +48,9 @@ def decide(matched: xr.Dataset, neighbours: bool = True) -> xr.Dataset:
         ``orientation``, ``phase`` (-3 where no crystal is sure), ``score``; ``crystalline`` (y, x)
         the probability that there is a crystal at all; where it is sure, ``reliability`` that the
         orientation is right and ``phase_reliability`` that the phase is;
-        ``companion`` (y, x, quaternion) the second orientation and ``companion_reliability`` its
-        probability: where that is not small, the two cannot be told apart.
+        ``companion`` (y, x, quaternion), of ``companion_phase``, the second orientation and
+        ``companion_reliability`` its probability: where that is not small, the two cannot be told
+        apart.
     """
     matched = matched.compute()
     score = matched["score"].values.astype(float)
@@ -101,11 +101,14 @@ def _alike(matched: xr.Dataset, axis: int) -> np.ndarray:
     phase, orientation = matched["phase"].values, matched["orientation"].values.astype(float)
     both = phase[one][..., :, None] == phase[two][..., None, :]
     both &= phase[one][..., :, None] >= 0
-    same = np.zeros(both.shape)
-    for i, group in enumerate(matched["point_group"].values):
-        at = np.nonzero(both & (phase[one][..., :, None] == i))
-        first, second = orientation[one][at[:3]], orientation[two][(at[0], at[1], at[3])]
-        same[at] = angle_between(first, second, operators(orix_group(str(group)).laue.name)) < ALIKE
+    same = np.zeros(both.shape, np.float32)
+    groups = [orix_group(str(group)).laue.name for group in matched["point_group"].values]
+    for row in range(len(same)):  # a line of the scan at a time: all pairs at once take gigabytes
+        for i, group in enumerate(groups):
+            at = np.nonzero(both[row] & (phase[one][row][:, :, None] == i))
+            first = orientation[one][row][at[0], at[1]]
+            second = orientation[two][row][at[0], at[2]]
+            same[row][at] = angle_between(first, second, operators(group)) < ALIKE
     return same
 
 
@@ -139,9 +142,10 @@ def _chosen(
         phase_reliability=(dims, np.where(sure, of_phase / of_any, np.nan), {"units": "1"}),
         companion=(
             (*dims, "quaternion"),
-            _picked(orientation, second, -2),
+            np.where(sure[..., None], _picked(orientation, second, -2), np.nan),
             {"convention": CONVENTION},
         ),
+        companion_phase=(dims, np.where(sure, _picked(phase, second), NOT_CRYSTAL)),
         companion_reliability=(
             dims,
             np.where(sure, _picked(belief, second), np.nan),

@@ -22,7 +22,7 @@ from liscope.grains.maps import AMORPHOUS, EMPTY, UNKNOWN
 from liscope.history import noted
 from liscope.units import to_units
 
-HALO = (0.36, 0.44)  # 1/angstrom, where oxides and other dense glasses have their first halo
+HALO = (0.36, 0.44)  # 1/angstrom: first halo of glass with neighbours some 2.5 A apart, not silica
 BESIDE = ((0.25, 0.29), (0.53, 0.58))  # 1/angstrom, where they have none
 INNER = 0.15  # 1/angstrom, where profiles begin
 APART = 3.0  # ratio of the levels from which they are two

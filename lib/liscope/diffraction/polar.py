@@ -28,10 +28,12 @@ class Geometry:
 
     ``matrix`` (2, 2) turns (kx, ky) in 1/angstrom into pixels (x, y) from the direct beam: camera
     constant, ellipticity and rotation between scan and camera in one. ``size`` (rows, columns).
+    ``margin`` in pixels by which the rings in use stay within a centred camera.
     """
 
     matrix: np.ndarray
     size: tuple[int, int]
+    margin: float = 2.0
 
     @property
     def pixel(self) -> float:
@@ -39,9 +41,16 @@ class Geometry:
         return float(1 / np.sqrt(abs(np.linalg.det(self.matrix))))
 
     @property
+    def rotation(self) -> float:
+        """Of the scan's x axis against the camera's in degrees, towards y."""
+        left, _, right = np.linalg.svd(self.matrix)
+        turned = left @ right
+        return float(np.rad2deg(np.arctan2(turned[1, 0], turned[0, 0])))
+
+    @property
     def reach(self) -> float:
-        """Radius in 1/angstrom up to which a centred pattern is whole, less two pixels."""
-        return (min(self.size) / 2 - 2) * self.pixel
+        """Radius in 1/angstrom of the largest ring in use."""
+        return (min(self.size) / 2 - self.margin) * self.pixel
 
 
 @dataclass(frozen=True)
@@ -81,7 +90,8 @@ def unrolled(patterns: Array, centres: Array, grid: Grid) -> Array:
     Parameters
     ----------
     centres
-        (n, 2) of the direct beam, x then y, in pixels. Points beyond the camera read its edge.
+        (n, 2) of the direct beam, x then y, in pixels, so that no ring leaves the camera (see
+        ``Geometry.margin``).
     """
     xp = array_namespace(patterns)
     count, rows, columns = patterns.shape
@@ -106,7 +116,7 @@ def unrolled(patterns: Array, centres: Array, grid: Grid) -> Array:
 
 
 def spots_only(polar: Array) -> tuple[Array, Array]:
-    """Return what rises above each ring's background, to the power ``POWER``, and its norm.
+    """Return what rises above each ring's background, to the power ``POWER``, and how much that is.
 
     The background of a ring is the mean of its pixels without those far above, which spots are.
     A halo of glass is a background in this sense.
@@ -114,7 +124,8 @@ def spots_only(polar: Array) -> tuple[Array, Array]:
     Returns
     -------
     spots, norm
-        (n, r, azimuths), of unit norm for each pattern, and that norm before (n,).
+        (n, r, azimuths), of unit norm for each pattern, and that norm before (n,), in units of the
+        strongest point: about the root of the number of spots, whatever a grey level is.
     """
     xp = array_namespace(polar)
     smooth = _smooth(polar, xp)
@@ -126,7 +137,8 @@ def spots_only(polar: Array) -> tuple[Array, Array]:
         limit = mean + CLIP * spread
     above = eighths_power(xp.clip(smooth - (mean + ABOVE * spread), 0, None), xp)
     norm = xp.sqrt(xp.sum(above * above, axis=(1, 2), keepdims=True))
-    return above / xp.clip(norm, 1e-12, None), norm[:, 0, 0]
+    top = xp.max(above, axis=(1, 2))
+    return above / xp.clip(norm, 1e-12, None), norm[:, 0, 0] / xp.clip(top, 1e-12, None)
 
 
 def eighths_power(intensity: Array, xp: Any) -> Array:

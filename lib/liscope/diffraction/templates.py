@@ -87,7 +87,8 @@ def zones(crystal: Crystal, beam: Beam, step: float = 1.0, coarse: float = 2.0) 
     """Return the templates over the directions of the beam that symmetry leaves apart.
 
     Friedel's law makes the mirror image of a pattern that of the crystal turned by 180 degrees
-    about the mirror's line, so one sector of the Laue group covers all orientations.
+    about the axis in the picture across the mirror's line, so one sector of the Laue group covers
+    all orientations.
 
     Parameters
     ----------

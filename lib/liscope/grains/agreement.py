@@ -28,7 +28,8 @@ def agreement(one: xr.Dataset, two: xr.Dataset, within_deg: float = WITHIN) -> d
     -------
     dict
         Shares of points: ``same phase``, ``same orientation``, the latter also of those that the
-        first map is surer of than 0.95, if it says how sure it is; and the ``median angle`` in
+        first map is surer of than 0.95, if it says how sure it is, without and with the points in
+        which the second has no crystal; and the ``median angle`` in
         degrees where the phase is the same.
 
     Raises
@@ -54,9 +55,13 @@ def agreement(one: xr.Dataset, two: xr.Dataset, within_deg: float = WITHIN) -> d
         "median angle": float(np.median(known)) if known.size else np.nan,
     }
     if "reliability" in one:
-        sure = there & (one["reliability"].transpose("y", "x").values >= SURE)
+        every = one["reliability"].transpose("y", "x").values >= SURE
+        sure = there & every
         out["surer than 0.95"] = float(sure[there].mean())
         out["same orientation of those"] = float(near[sure].mean()) if sure.any() else np.nan
+        out["and of those without a crystal, too"] = (
+            float(near[every].mean()) if every.any() else np.nan
+        )
     return out
 
 

@@ -16,7 +16,8 @@ def area_shares(orientations: xr.Dataset) -> pd.DataFrame:
     """Return the share of the map that each phase, glass and nothing have, in per cent.
 
     The last row lumps amorphous and empty places as the paper does. Intervals are from blocks of
-    the map, for neighbouring points are alike; NaN where the map holds too few.
+    the map, for neighbouring points are alike; NaN where the map holds too few. In a map where all
+    points have a phase, nothing is said of the rest.
 
     Returns
     -------
@@ -31,8 +32,12 @@ def area_shares(orientations: xr.Dataset) -> pd.DataFrame:
         "not known": pixels.phase == UNKNOWN,
         LUMPED: (pixels.phase == AMORPHOUS) | (pixels.phase == EMPTY),
     }
+    told = (pixels.phase < 0).any()  # or a program that knows neither glass nor holes
     rows = {}
     for name, mask in masks.items():
+        if not told and name not in pixels.names:
+            rows[name] = dict.fromkeys(("share", "low", "high"), np.nan)
+            continue
         found = statistics.mean(mask.astype(float), np.ones(mask.shape, dtype=bool))
         low, high = found.interval()
         rows[name] = {

@@ -87,6 +87,9 @@ def sizes_of(table: pd.DataFrame, label: xr.DataArray, phase: str) -> Sizes:
         If no grain of the phase lies whole in the map.
     """
     own = table[table["phase"] == phase]
+    if own.empty:
+        there = ", ".join(map(str, table["phase"].unique())) or "none at all"
+        raise DataError(f"no grain of '{phase}'; there are grains of {there}")
     steps, weight = [], np.ones(len(own))
     for axis, side in (("y", "height_nm"), ("x", "width_nm")):
         places = to_units(label[axis], "nm").to_numpy()
