@@ -98,11 +98,12 @@ def test_a_spot_on_a_halo_is_what_is_left() -> None:
     np.testing.assert_allclose(np.linalg.norm(spots, axis=(1, 2)), 1, rtol=1e-5)
     near = spots[0, 11:14, 49:52] ** 2
     assert near.sum() > 10 * 9 / ring[0].size  # far more than its share of the area
-    assert norm[0] > norm[1]
-    # A gain of the camera does not change anything but the norm.
+    # In units of the strongest point, one spot is little and noise is much.
+    assert 1 < norm[0] < 0.5 * norm[1]
+    # A gain of the camera changes nothing.
     louder, more = spots_only(4 * ring)
     np.testing.assert_allclose(louder, spots, atol=1e-5)
-    np.testing.assert_allclose(more, norm * 4**POWER, rtol=1e-4)
+    np.testing.assert_allclose(more, norm, rtol=1e-4)
 
 
 def test_an_empty_pattern_is_no_crisis() -> None:

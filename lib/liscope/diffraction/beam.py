@@ -12,9 +12,9 @@ from liscope.errors import DataError
 
 WINDOW = 6  # px, half the side of the square in which the direct beam is looked for, at least
 STEPS = 5  # of the window after the beam
-CLEAR = 5.0  # standard deviations by which the beam must rise above its surroundings
+CLEAR = 2.0  # standard deviations by which the beam must rise above its surroundings
 FAR = 3.0  # standard deviations from the drift beyond which a centre is not believed
-LEAST = 0.1  # px, by which a centre is uncertain anyway
+LEAST = 0.1  # px, by which a centre is uncertain anyway; grey levels, by which its surroundings are
 
 Array = np.ndarray
 
@@ -90,8 +90,8 @@ def _start(mean: Array) -> tuple[Array, float]:
 def _followed(patterns: Array, start: Array, half: int) -> Array:
     """Return x, y and clearness (n, 3) of beams that are within reach of ``start``."""
     side = np.arange(-half, half + 1)
-    away = np.hypot(*np.meshgrid(side, side))
-    within, rim = away <= half, (away <= half) & (away > half - 1.2)
+    radius = np.hypot(*np.meshgrid(side, side))
+    within, rim = radius <= half, (radius <= half) & (radius > half - 1.2)
     rows, columns = patterns.shape[1:]
     at = np.tile(start.astype(np.float32), (len(patterns), 1))
     number = np.arange(len(patterns))[:, None, None]
@@ -99,8 +99,8 @@ def _followed(patterns: Array, start: Array, half: int) -> Array:
         middle = np.clip(np.rint(at).astype(int), half, np.array([columns, rows]) - half - 1)
         x, y = middle[:, 0, None] + side, middle[:, 1, None] + side
         seen = patterns[number, y[:, :, None], x[:, None, :]].astype(np.float32)
-        around = seen[:, rim]
-        base, spread = np.median(around, axis=1), around.std(axis=1)
+        around = np.sort(seen[:, rim], axis=1)
+        base = around[:, around.shape[1] // 2]
         top = np.where(within, seen, 0).max((1, 2)) - base
         rest = (at - middle)[:, :, None]
         away = (side - rest[:, :1]) ** 2 + np.swapaxes((side - rest[:, 1:]) ** 2, 1, 2)
@@ -109,7 +109,10 @@ def _followed(patterns: Array, start: Array, half: int) -> Array:
         total = np.maximum(weight.sum((1, 2)), 1e-6)
         shift = np.stack([(weight.sum(1) * side).sum(1), (weight.sum(2) * side).sum(1)], 1)
         at = (middle + shift / total[:, None]).astype(np.float32)
-    return np.column_stack([at, top / np.maximum(spread, 1e-6)]).astype(np.float32)
+    spread = np.maximum(base - around[:, around.shape[1] // 6], LEAST)
+    inner = near > 1 - (2 / half) ** 2  # some dozen pixels, so that noise alone is not clear
+    height = (seen * inner).sum((1, 2)) / np.maximum(inner.sum((1, 2)), 1) - base
+    return np.column_stack([at, height / spread]).astype(np.float32)
 
 
 def drift(found: xr.Dataset, order: int = 2) -> xr.Dataset:

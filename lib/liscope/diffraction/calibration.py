@@ -150,6 +150,7 @@ class _Rings:
         self.shift = np.stack([cos, sin], axis=1)
         self.member = np.stack([rings.crystal == name for name in self.names[1:]] or [[]], axis=-1)
         self.member = self.member.reshape(len(rings), len(self.names) - 1).astype(float)
+        self.last: tuple[Array, tuple[Array, Array]] | None = None
         self.scale = np.array([1e-3, 1e-3, 1e-3, 0.05, 0.05, 0.1] + [1e-3] * (len(self.names) - 1))
 
     @classmethod
@@ -193,7 +194,7 @@ class _Rings:
         middle = np.where(np.arange(len(start)) < 6, start, 0)
         bounds = middle - reach, middle + reach
         return least_squares(
-            lambda at: self.solved(at)[1].ravel(),
+            lambda at: self._last(at)[1].ravel(),
             start,
             jac=self.slopes,
             bounds=bounds,
@@ -224,13 +225,19 @@ class _Rings:
             left.append(shape @ height - seen * weight)
         return np.stack(found), np.stack(left)
 
+    def _last(self, at: Array) -> tuple[Array, Array]:
+        """Return the same as ``solved``, which least squares asks for twice in each place."""
+        if self.last is None or not np.array_equal(self.last[0], at):
+            self.last = (at.copy(), self.solved(at))
+        return self.last[1]
+
     def slopes(self, at: Array) -> Array:
         """Return the Jacobian (sector and radius, parameter), intensities following.
 
         Kaufman's approximation of variable projection, BIT 15 (1975) 49, 10.1007/BF01932995.
         """
         return np.concatenate(
-            [self._slope(at, sector, height) for sector, height in enumerate(self.solved(at)[0])]
+            [self._slope(at, sector, height) for sector, height in enumerate(self._last(at)[0])]
         )
 
     def _slope(self, at: Array, sector: int, height: Array) -> Array:
@@ -256,6 +263,7 @@ class _Rings:
         """Weigh down what no ring explains (Huber)."""
         size = np.abs(misfit.reshape(self.seen.shape))
         usual = 2 * np.sqrt(np.mean(size**2))
+        self.last = None
         self.weight *= np.sqrt(np.minimum(1, usual / np.maximum(size, 1e-12)))
 
     def errors(self, at: Array, jacobian: Array, misfit: Array) -> Array:

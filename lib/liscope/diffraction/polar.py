@@ -28,12 +28,10 @@ class Geometry:
 
     ``matrix`` (2, 2) turns (kx, ky) in 1/angstrom into pixels (x, y) from the direct beam: camera
     constant, ellipticity and rotation between scan and camera in one. ``size`` (rows, columns).
-    ``margin`` in pixels by which the rings in use stay within a centred camera.
     """
 
     matrix: np.ndarray
     size: tuple[int, int]
-    margin: float = 2.0
 
     @property
     def pixel(self) -> float:
@@ -49,21 +47,22 @@ class Geometry:
 
     @property
     def reach(self) -> float:
-        """Radius in 1/angstrom of the largest ring in use."""
-        return (min(self.size) / 2 - self.margin) * self.pixel
+        """Radius in 1/angstrom up to which a centred pattern is whole, less two pixels."""
+        return (min(self.size) / 2 - 2) * self.pixel
 
 
 @dataclass(frozen=True)
 class Grid:
     """Where the camera is read: ``radius`` (r,) in 1/angstrom times ``AZIMUTHS``.
 
-    ``corner`` (parts^2, r * azimuths) is the pixel before each point, counted from the one in
-    which the direct beam lies, for each fraction of a pixel; ``right`` and ``below``
-    (parts^2, r * azimuths) how far the point lies from it, as shares of a pixel.
+    ``column`` and ``line`` (parts^2, r * azimuths) of the pixel before each point, counted from
+    the one in which the direct beam lies, for each fraction of a pixel; ``right`` and ``below``
+    how far the point lies from it, as shares of a pixel.
     """
 
     radius: np.ndarray
-    corner: np.ndarray
+    column: np.ndarray
+    line: np.ndarray
     right: np.ndarray
     below: np.ndarray
     size: tuple[int, int]
@@ -80,8 +79,8 @@ def grid(geometry: Geometry, inner: float, outer: float) -> Grid:
     at = offset + shift
     corner = np.floor(at)
     right, below = np.moveaxis((at - corner).astype(np.float32), -1, 0)
-    flat = corner[..., 1] * geometry.size[1] + corner[..., 0]
-    return Grid(radius.astype(np.float32), flat.astype(np.int32), right, below, geometry.size)
+    column, line = np.moveaxis(corner.astype(np.int32), -1, 0)
+    return Grid(radius.astype(np.float32), column, line, right, below, geometry.size)
 
 
 def unrolled(patterns: Array, centres: Array, grid: Grid) -> Array:
@@ -90,17 +89,16 @@ def unrolled(patterns: Array, centres: Array, grid: Grid) -> Array:
     Parameters
     ----------
     centres
-        (n, 2) of the direct beam, x then y, in pixels, so that no ring leaves the camera (see
-        ``Geometry.margin``).
+        (n, 2) of the direct beam, x then y, in pixels. Points beyond the camera read its edge.
     """
     xp = array_namespace(patterns)
     count, rows, columns = patterns.shape
     eighths = xp.astype(xp.round(centres * PARTS), xp.int32)
     whole, part = eighths // PARTS, eighths % PARTS
     table = part[:, 0] * PARTS + part[:, 1]
-    start = whole[:, 1] * columns + whole[:, 0]
-    first = xp.take(grid.corner, table, axis=0) + start[:, None]
-    first = xp.clip(first, 0, rows * columns - columns - 2)
+    x = xp.clip(xp.take(grid.column, table, axis=0) + whole[:, 0:1], 0, columns - 2)
+    y = xp.clip(xp.take(grid.line, table, axis=0) + whole[:, 1:2], 0, rows - 2)
+    first = y * columns + x
     first += xp.arange(count, dtype=xp.int32, device=device(patterns))[:, None] * (rows * columns)
     flat = xp.reshape(patterns, (-1,))
     right, below = (xp.take(field, table, axis=0) for field in (grid.right, grid.below))

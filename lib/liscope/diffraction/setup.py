@@ -14,7 +14,6 @@ from liscope.diffraction.templates import Beam
 from liscope.errors import DataError
 from liscope.units import to_units
 
-MARGIN = 2.0  # px that are left at the camera's edge
 PER_NM = 0.1  # 1/angstrom in 1/nm
 
 
@@ -36,7 +35,6 @@ def geometry(
     scan: xr.Dataset,
     pixel: float | None,
     rotation: float | None,
-    centres: xr.Dataset | None = None,
 ) -> Geometry:
     """Return how reciprocal space lies on the camera.
 
@@ -49,8 +47,6 @@ def geometry(
     rotation
         From the scan's x axis to the camera's, in degrees, towards y; as the file says by default,
         and 0 where it says nothing.
-    centres
-        ``centre_x`` and ``centre_y`` (y, x) in pixels: rings that leave the camera are not used.
     """
     told = scan.attrs.get("scan_rotation", np.nan) if rotation is None else rotation
     turn = np.deg2rad(told if np.isfinite(told) else 0.0)
@@ -63,17 +59,7 @@ def geometry(
     if size is None:
         size = nominal_pixel(scan)
     shape = (scan.sizes["ky"], scan.sizes["kx"])
-    off = 0.0 if centres is None else _farthest(centres, shape)
-    return Geometry(oval @ turned / size, shape, MARGIN + off)
-
-
-def _farthest(centres: xr.Dataset, shape: tuple[int, int]) -> float:
-    """Return by how many pixels, along a side, beams lie off the camera's middle at most."""
-    off = (
-        np.abs(centres[name].values - (side - 1) / 2).max()
-        for name, side in (("centre_y", shape[0]), ("centre_x", shape[1]))
-    )
-    return float(max(off))
+    return Geometry(oval @ turned / size, shape)
 
 
 def beam_of(scan: xr.Dataset, voltage: float | None, precession: float, thickness: float) -> Beam:
