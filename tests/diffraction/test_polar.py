@@ -10,7 +10,6 @@ from drawn_patterns import draw
 from liscope.diffraction.polar import (
     AZIMUTHS,
     CLIP,
-    POWER,
     Geometry,
     direct_beam,
     eighths_power,

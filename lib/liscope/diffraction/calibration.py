@@ -288,10 +288,9 @@ class _Rings:
         """Return whether the sum cannot do without two rings of the ruler."""
         found, left = self.solved(at)
         needed = 0
-        for ring in np.flatnonzero(
-            (self.rings.crystal == self.names[0]) & found.any(0)[: len(self.rings)]
-        ):
-            without = self.solved(at, leave_out=ring)[1]
+        seen = np.asarray(found.any(axis=0))[: len(self.rings)]
+        for ring in np.flatnonzero((self.rings.crystal == self.names[0]) & seen):
+            without = self.solved(at, leave_out=int(ring))[1]
             needed += np.sum(without**2) > (1 + GAIN) * np.sum(left**2)
         return bool(needed >= 2)
 
@@ -323,7 +322,7 @@ class _Rings:
             places = self.places(at, sector)
             shape = self.shapes(places, width)[:, :count] * self.weight[sector][:, None]
             out[sector] = shape * height[sector, :count] * (self.radius[:, None] - places)
-        return out / width**2
+        return np.asarray(out / width**2)
 
     def _off(self, at: Array) -> pd.DataFrame:
         """Return the rings with their weight and by how much each alone would move outwards."""
