@@ -21,8 +21,8 @@ class Scan(NamedTuple):
 
 @lru_cache(maxsize=4)
 def lamella(name: str, seed: int) -> Scan:
-    """Return a scan of 48 x 60 positions."""
-    tree = simulate(name, seed, (48, 60))
+    """Return a scan of 42 x 54 positions."""
+    tree = simulate(name, seed, (42, 54))
     scan = tree["scan"].to_dataset().compute()
     return Scan(scan, tree["truth"].to_dataset())
 

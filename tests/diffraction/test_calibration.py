@@ -183,7 +183,6 @@ def rings_drawn(
     ("pixel", "along", "across", "offset", "strain"),
     [
         (0.022, 0.0, 0.0, (0.0, 0.0), 0.0),
-        (0.0213, 0.012, -0.02, (0.3, -0.2), 0.004),
         (0.0232, -0.03, 0.01, (-0.1, 0.4), -0.008),
     ],
 )
@@ -230,6 +229,11 @@ def test_without_the_crystal_nothing_is_told() -> None:
     total = spot_sum(one.scan, centres, no_metal.drop_vars(no_metal.coords))
     with pytest.raises(DataError, match="rings of pt do not tell"):
         fit_rings(total, PT, NOMINAL, (LMNO,))
+
+
+def test_an_absurd_size_is_refused() -> None:
+    with pytest.raises(DataError, match="outside of the sum"):
+        fit_rings(rings_drawn(PIXEL, 0, 0, (0, 0)), PT, 0.5)
 
 
 def gold(folder: Path) -> Crystal:

@@ -29,6 +29,7 @@ OUTER = 1.0  # 1/angstrom; beyond, rings of a large cell lie closer than spots a
 SECTORS = 36
 WEAKEST = 0.001  # of the strongest ring, below which one is left out
 CAPTURE = 0.06  # relative error of the first pixel size that is put right
+FEWEST = 20  # bins of the sum along the radius
 STARTS = 3  # of the fit, from different sizes
 STRAIN = 0.015  # by which another crystal's lattice may differ from its file
 INWARD = 1.2e-3  # relative; spots off their Bragg angle lie inward, alike in all of few grains
@@ -83,11 +84,6 @@ class RingFit:
         """Azimuth of the ellipse's long axis in degrees, from x towards y."""
         return float(np.rad2deg(0.5 * np.arctan2(self.across.value, self.along.value)))
 
-    @property
-    def told(self) -> bool:
-        """Whether the pixel's size is known well enough to be used."""
-        return bool(self.pixel.error <= UNTOLD * self.pixel.value)
-
 
 def fit_rings(
     total: xr.DataArray, crystal: Crystal, pixel: float, others: Sequence[Crystal] = ()
@@ -95,8 +91,9 @@ def fit_rings(
     """Return the pixel's size and the ellipse from the rings of a crystal of known lattice.
 
     The intensity of each ring in each sector is free, so that texture and few grains do no harm;
-    they are found by linear least squares inside the fit of the geometry. Errors come from leaving
-    out sectors in turn, opposite ones together, as they show the same spots (Friedel pairs).
+    they are found by linear least squares inside the fit of the geometry. Errors are those of
+    sectors that differ, opposite ones taken together, as they show the same spots (Friedel pairs),
+    and of spots off their Bragg angle, which lie inward.
 
     Parameters
     ----------
@@ -113,13 +110,11 @@ def fit_rings(
     Raises
     ------
     DataError
-        If the rings of ``crystal`` do not tell the size.
+        If the rings of ``crystal`` do not tell the size, or lie outside of what was summed.
     """
-    work = _Rings.of(total, crystal, pixel, ())
-    fit = work.best(pixel)
-    if others and 2 * fit.cost > UNEXPLAINED * np.sum((work.seen * work.weight) ** 2):
-        work = _Rings.of(total, crystal, pixel, others)
-        fit = work.best(pixel)
+    work, fit = _best(total, crystal, pixel, ())
+    if others and work.unexplained(fit) > UNEXPLAINED:
+        work, fit = _best(total, crystal, pixel, others)
     work.trust(fit.fun)
     fit = work.fitted(fit.x)
     error = work.errors(fit.x, fit.jac, fit.fun)
@@ -129,6 +124,17 @@ def fit_rings(
             "more grains, or name the other crystals that are there"
         )
     return work.result(fit.x, error)
+
+
+def _best(
+    total: xr.DataArray, crystal: Crystal, pixel: float, others: Sequence[Crystal]
+) -> tuple[_Rings, Any]:
+    """Return the best fit from several sizes, each as far as rings lie apart at that size."""
+    fits = []
+    for start in _Rings.of(total, crystal, pixel, others).started(pixel):
+        work = _Rings.of(total, crystal, float(np.exp(start[0])), others)
+        fits.append((work, work.fitted(start)))
+    return min(fits, key=lambda one: one[0].unexplained(one[1]))
 
 
 class _Rings:
@@ -163,6 +169,10 @@ class _Rings:
         rings = rings[rings.radius < cut].reset_index(drop=True)
         inside = slice(0.75 * rings.radius.min() / pixel, cut / pixel)
         used = total.sel(radius=inside).transpose("azimuth", "radius")
+        if used.sizes["radius"] < FEWEST:
+            raise DataError(
+                f"rings of {crystal.name} lie outside of the sum if a pixel is {pixel:g} 1/angstrom"
+            )
         values = used.to_numpy().reshape(SECTORS, -1, used.sizes["radius"]).mean(1)
         azimuth = np.deg2rad(used.azimuth.to_numpy()).reshape(SECTORS, -1).mean(1)
         return cls(values, azimuth, used.radius.to_numpy(), rings)
@@ -184,9 +194,9 @@ class _Rings:
                 chosen.append(at)
         return chosen[:STARTS]
 
-    def best(self, pixel: float) -> Any:
-        """Return the best result of least squares from several starts."""
-        return min((self.fitted(at) for at in self.started(pixel)), key=lambda fit: fit.cost)
+    def unexplained(self, fit: Any) -> float:
+        """Return the share of the sum's squares that a fit leaves."""
+        return float(2 * fit.cost / np.sum((self.seen * self.weight) ** 2))
 
     def fitted(self, start: Array) -> Any:
         """Return the result of least squares from ``start`` on."""
