@@ -11,6 +11,7 @@ from liscope.diffraction.spots import expected_spots
 from liscope.diffraction.structures import Crystal, open_crystal
 from liscope.diffraction.summary import index_summary, shown_points, spots_at, typical_points
 from liscope.diffraction.templates import Beam
+from liscope.diffraction.virtual import virtual_images
 
 __all__ = [
     "Beam",
@@ -37,5 +38,6 @@ __all__ = [
     "spot_sum",
     "spots_at",
     "typical_points",
+    "virtual_images",
     "with_glass",
 ]

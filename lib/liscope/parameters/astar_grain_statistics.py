@@ -46,7 +46,10 @@ class AstarGrainStatistics(Parameters):
     step: Annotated[float, Quantity("degree", "between templates")] = Field(1.0, ge=0.3, le=5)
     neighbours: Annotated[bool, Meaning("let neighbours in the scan have a say")] = True
     intensity: Annotated[
-        float, Quantity("grey level", "of the transmitted beam, below which a point is left out")
+        float,
+        Quantity(
+            "grey level", "summed within 0.1 1/angstrom of the beam, below which a point is out"
+        ),
     ] = Field(0.0, ge=0)
     reliability: Annotated[
         float, Meaning("probability of an orientation below which a point is left out of grains")
