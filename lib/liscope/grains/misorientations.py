@@ -20,8 +20,7 @@ def boundary_shares(pairs: pd.DataFrame, phase: str) -> pd.DataFrame:
     Rows: below 15 degrees, each Sigma that occurs (Sigma 3 always), and all Sigma together. The
     boundaries of one grain are alike, since its orientation is in all of them; intervals (``low``,
     ``high``) therefore come from grain pairs that share their grains, not from pixel edges.
-    ``grains`` is the number of grains that a share rests on, ``random`` what random orientations
-    would have.
+    ``grains`` is the number of grains that a share rests on.
     """
     own = pairs[(pairs["kind"] == "grain") & (pairs["phase"] == phase)]
     sigma = own["sigma"].to_numpy(str)
