@@ -8,12 +8,12 @@ import pytest
 import xarray as xr
 from lamella_scans import lamella, true_geometry
 
+from liscope.conventions import AMORPHOUS, EMPTY, UNKNOWN
 from liscope.diffraction import polar
 from liscope.diffraction.beam import beam_centres, drift
 from liscope.diffraction.halo import halo, radial_profiles, with_glass
 from liscope.diffraction.polar import Geometry
 from liscope.diffraction.virtual import ring_means
-from liscope.grains.maps import AMORPHOUS, EMPTY, UNKNOWN
 
 UNTUNED = [("lmno_pristine", 11), ("lmno_cycled_roi1", 12)]
 FIRST = 0.40  # 1/angstrom, where with_glass looks for a halo

@@ -13,7 +13,7 @@ import numpy as np
 import xarray as xr
 from scipy.special import expit, logsumexp
 
-from liscope.diffraction.scan import CONVENTION
+from liscope.conventions import CONVENTION, FLAGS, UNKNOWN
 from liscope.grains.disorientation import angle_between, operators, orix_group
 from liscope.history import noted
 from liscope.progress import track
@@ -25,10 +25,7 @@ NONE_OF_THEM = -2.95  # the same, relative to the best, that the right orientati
 CRYSTAL = 0.085  # score at which a pattern is a crystal's as likely as not
 SHARPNESS = 400.0  # of that transition, per unit of score
 ALIKE = 3.0  # degrees within which neighbours are of one grain
-NOT_CRYSTAL = -3  # until glass and window are told apart
 SWEEPS = 20  # how many positions of the scan a belief can travel
-
-FLAGS = {"flag_values": [-3, -2, -1], "flag_meanings": "not_known empty amorphous"}
 
 
 def decide(matched: xr.Dataset, neighbours: bool = True) -> xr.Dataset:
@@ -135,7 +132,7 @@ def _chosen(
             np.where(sure[..., None], _picked(orientation, first, -2), np.nan),
             {"convention": CONVENTION},
         ),
-        phase=(dims, np.where(sure, chosen, NOT_CRYSTAL).astype(np.int8), FLAGS),
+        phase=(dims, np.where(sure, chosen, UNKNOWN).astype(np.int8), FLAGS),
         score=(dims, _picked(score, first), {"units": "1", "long_name": "correlation index"}),
         crystalline=(dims, crystal, {"units": "1"}),
         reliability=(dims, np.where(sure, _picked(belief, first), np.nan), {"units": "1"}),
@@ -145,7 +142,7 @@ def _chosen(
             np.where(sure[..., None], _picked(orientation, second, -2), np.nan),
             {"convention": CONVENTION},
         ),
-        companion_phase=(dims, np.where(sure, _picked(phase, second), NOT_CRYSTAL)),
+        companion_phase=(dims, np.where(sure, _picked(phase, second), UNKNOWN)),
         companion_reliability=(
             dims,
             np.where(sure, _picked(belief, second), np.nan),

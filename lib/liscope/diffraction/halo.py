@@ -14,11 +14,11 @@ from scipy.special import expit
 from scipy.stats import median_abs_deviation
 from skimage.filters import threshold_otsu
 
+from liscope.conventions import AMORPHOUS, EMPTY, UNKNOWN
 from liscope.diffraction import polar
 from liscope.diffraction.polar import Geometry
 from liscope.diffraction.virtual import pattern_by_pattern, ring_means
 from liscope.errors import DataError
-from liscope.grains.maps import AMORPHOUS, EMPTY, UNKNOWN
 from liscope.history import noted
 from liscope.units import to_units
 

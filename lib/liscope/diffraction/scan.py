@@ -12,13 +12,12 @@ import numpy as np
 import xarray as xr
 from threadpoolctl import threadpool_limits
 
+from liscope.conventions import CELL, CONVENTION, QUATERNION
 from liscope.diffraction.index import KEPT, index
 from liscope.diffraction.library import Library
 from liscope.diffraction.second import index_second
 from liscope.errors import DataError
 from liscope.history import noted
-
-CONVENTION = "passive, sample to crystal, sample frame x right, y down, z along the beam (orix)"
 
 
 def match(scan: xr.Dataset, library: Library, centres: xr.Dataset | None = None) -> xr.Dataset:
@@ -175,8 +174,8 @@ def _unpacked(packed: Any, scan: xr.Dataset, library: Library, step: str) -> xr.
         {
             "y": scan["y"],
             "x": scan["x"],
-            "quaternion": ["w", "x", "y", "z"],
-            "cell": ["a", "b", "c", "alpha", "beta", "gamma"],
+            "quaternion": QUATERNION,
+            "cell": CELL,
         },
     )
     names = ", ".join(crystal.name for crystal in crystals)

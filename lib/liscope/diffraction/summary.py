@@ -7,9 +7,9 @@ from collections.abc import Mapping
 import numpy as np
 import xarray as xr
 
+from liscope.conventions import AMORPHOUS, EMPTY
 from liscope.diffraction.library import Library
 from liscope.diffraction.spots import expected_spots
-from liscope.grains.maps import AMORPHOUS, EMPTY
 
 SURE = 0.95
 AMBIGUOUS = 0.2  # probability of the companion from which on the two cannot be told apart

@@ -15,6 +15,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from liscope import statistics
+from liscope.conventions import AMORPHOUS
 from liscope.errors import DataError
 from liscope.figures.orientations import (
     NOTHING,
@@ -29,7 +30,7 @@ from liscope.figures.orientations import (
     without_crystal,
 )
 from liscope.figures.style import GREEN, ORANGE
-from liscope.grains.maps import AMORPHOUS, Pixels, pixels_of
+from liscope.grains.maps import Pixels, pixels_of
 
 PHASES = (GREEN, "#222222", ORANGE, "#CC79A7", "#F0E442")  # in the order of the map's phases
 GLASS = "#56B4E9"  # amorphous, where phases have colours

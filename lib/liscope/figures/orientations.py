@@ -19,11 +19,12 @@ from matplotlib.patches import Patch, PathPatch
 from matplotlib.path import Path
 from matplotlib_scalebar.scalebar import ScaleBar
 
+from liscope.conventions import AMORPHOUS, EMPTY, UNKNOWN
 from liscope.errors import ParameterError
 from liscope.figures.keys import draw_key, grid_of, key_groups
 from liscope.figures.style import GREY
 from liscope.grains.disorientation import orix_group
-from liscope.grains.maps import AMORPHOUS, EMPTY, UNKNOWN, Pixels, pixels_of
+from liscope.grains.maps import Pixels, pixels_of
 from liscope.grains.texture import AXES
 from liscope.units import to_units
 

@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
+from liscope.conventions import AMORPHOUS
 from liscope.figures.grains import (
     INDICES,
     angle_bar,
@@ -23,7 +24,6 @@ from liscope.figures.keys import draw_key, grid_of, key_groups
 from liscope.figures.orientations import NOTHING, draw_orientations, map_size
 from liscope.figures.sizes import draw_sizes, draw_together, told_mode
 from liscope.figures.style import BLUE, GREY
-from liscope.grains.maps import AMORPHOUS
 from liscope.grains.sizes import Sizes
 
 WIDE = 1.7  # width over height from which maps stand in two columns instead of three

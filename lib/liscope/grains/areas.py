@@ -7,7 +7,8 @@ import pandas as pd
 import xarray as xr
 
 from liscope import statistics
-from liscope.grains.maps import AMORPHOUS, EMPTY, UNKNOWN, pixels_of
+from liscope.conventions import AMORPHOUS, EMPTY, UNKNOWN
+from liscope.grains.maps import pixels_of
 
 LUMPED = "amorphous or empty"
 

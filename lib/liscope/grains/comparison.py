@@ -9,9 +9,10 @@ import pandas as pd
 import xarray as xr
 
 from liscope import statistics
+from liscope.conventions import AMORPHOUS, UNKNOWN
 from liscope.errors import DataError
 from liscope.grains.disorientation import Floats, Mask
-from liscope.grains.maps import AMORPHOUS, UNKNOWN, pixels_of
+from liscope.grains.maps import pixels_of
 from liscope.grains.shares import Share
 from liscope.grains.sizes import DRAWS, Sizes, density_mode, median
 from liscope.statistics import FEWEST_BLOCKS, LEVEL

@@ -15,9 +15,10 @@ import xarray as xr
 from scipy import ndimage
 
 from liscope import statistics
+from liscope.conventions import AMORPHOUS, EMPTY
 from liscope.errors import DataError
 from liscope.grains.disorientation import Mask
-from liscope.grains.maps import AMORPHOUS, EMPTY, Pixels, pixels_of
+from liscope.grains.maps import Pixels, pixels_of
 from liscope.grains.shares import Share, of_estimate
 from liscope.grains.table import label_of
 

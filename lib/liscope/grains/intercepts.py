@@ -6,8 +6,9 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from liscope.conventions import AMORPHOUS, EMPTY
 from liscope.grains.disorientation import Floats, Mask
-from liscope.grains.maps import AMORPHOUS, EMPTY, pixels_of
+from liscope.grains.maps import pixels_of
 from liscope.grains.segmentation import Labels
 from liscope.grains.table import label_of
 from liscope.statistics import sum_ratio

@@ -13,7 +13,6 @@ from liscope.errors import DataError, ParameterError
 from liscope.grains.disorientation import Floats
 from liscope.units import to_units
 
-AMORPHOUS, EMPTY, UNKNOWN = -1, -2, -3
 DIMS = ("y", "x", "quaternion")
 
 

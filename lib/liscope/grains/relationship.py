@@ -15,6 +15,7 @@ import pandas as pd
 import xarray as xr
 from skimage.segmentation import expand_labels
 
+from liscope.conventions import AMORPHOUS, EMPTY
 from liscope.errors import DataError
 from liscope.grains.boundaries import STAIRCASE
 from liscope.grains.coincidence import CUBIC, deviation_from
@@ -26,7 +27,7 @@ from liscope.grains.disorientation import (
     product,
     random_orientations,
 )
-from liscope.grains.maps import AMORPHOUS, EMPTY, pixels_of
+from liscope.grains.maps import pixels_of
 from liscope.grains.segmentation import DOWN, RIGHT, Labels
 from liscope.grains.shares import of_pairs
 from liscope.grains.table import label_of, quaternions

@@ -14,9 +14,10 @@ import xarray as xr
 from numpy.typing import NDArray
 from scipy import ndimage, sparse
 
+from liscope.conventions import UNKNOWN
 from liscope.errors import DataError, ParameterError
 from liscope.grains.disorientation import Floats, Mask, angle_between, operators
-from liscope.grains.maps import UNKNOWN, Pixels, pixels_of
+from liscope.grains.maps import Pixels, pixels_of
 
 Labels = NDArray[np.int64]
 Small = Literal["neighbour", "nothing", "stay"]

@@ -8,9 +8,10 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from liscope.conventions import UNKNOWN
 from liscope.errors import DataError, ReaderError
 from liscope.readers.common import one_line
-from liscope.readers.orientations import CODE, ORIGINS, TABLE, UNKNOWN
+from liscope.readers.orientations import CODE, ORIGINS, TABLE
 from liscope.units import factor, to_units
 
 if TYPE_CHECKING:

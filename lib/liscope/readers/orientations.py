@@ -18,6 +18,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from liscope.conventions import CELL, CONVENTION, FLAGS, QUATERNION, UNKNOWN
 from liscope.errors import DataError
 from liscope.readers.common import one_line, readable_units
 from liscope.units import factor
@@ -25,15 +26,10 @@ from liscope.units import factor
 if TYPE_CHECKING:
     from orix.crystal_map import CrystalMap, Phase
 
-CONVENTION = "passive, sample to crystal, sample frame x right, y down, z along the beam (orix)"
 VENDOR_FRAME = (
     "passive, sample to crystal (orix), from the file's Euler angles as orix reads them; how the "
     "program that wrote the file lays its sample frame against the map is not known"
 )
-QUATERNION = ["w", "x", "y", "z"]
-CELL = ["a", "b", "c", "alpha", "beta", "gamma"]
-FLAGS = {"flag_values": [-3, -2, -1], "flag_meanings": "not_known empty amorphous"}
-UNKNOWN = -3
 CODE = "phase_code"  # property of a CrystalMap: our `phase` where orix has only "not indexed"
 ORIGINS = {"y": "origin_y", "x": "origin_x"}  # properties: the first coordinate, where not 0
 TABLE = ("phase_name", "point_group", "space_group", "lattice")

@@ -64,18 +64,10 @@ class Setup:
 
 
 def wavelength(kilovolts: float) -> float:
-    """Return the relativistic wavelength of an electron, angstrom; NaN for no positive voltage.
+    """Return the relativistic wavelength of an electron, angstrom; NaN for no positive voltage."""
+    from diffsims.utils.sim_utils import get_electron_wavelength  # here: it takes its time to load
 
-    h / sqrt(2 m e V (1 + e V / (2 m c^2))), e.g. Reimer & Kohl, Transmission Electron Microscopy,
-    5th ed. (2008), eq. 2.12.
-    """
-    from scipy import constants  # here: it takes its time to load
-
-    if not 0 < kilovolts < math.inf:
-        return NAN
-    energy, rest = 1e3 * kilovolts * constants.e, constants.m_e * constants.c**2
-    momentum = math.sqrt(energy * (energy + 2 * rest)) / constants.c
-    return float(1e10 * constants.h / momentum)
+    return float(get_electron_wavelength(kilovolts)) if 0 < kilovolts < math.inf else NAN
 
 
 def frame_chunks(shape: tuple[int, ...], itemsize: int) -> tuple[int, int, int, int]:

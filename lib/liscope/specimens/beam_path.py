@@ -11,13 +11,13 @@ from orix.quaternion import Rotation
 from scipy import ndimage
 from skimage.measure import label
 
+from liscope.conventions import CONVENTION
 from liscope.diffraction.structures import open_crystal
 from liscope.specimens.cells import Floats, Labels
 from liscope.specimens.columns import DEPTHS, GLASS, PLATINUM, VOID, Film
 from liscope.specimens.textures import ORIGINS, Texture, small
 
 CRYSTALS = ("lmno", "pt")  # in the order of columns.LMNO and columns.PLATINUM
-CONVENTION = "passive, sample to crystal, sample frame x right, y down, z along the beam (orix)"
 CRUMB = 4  # positions; what is smaller is no grain of its own
 
 
