@@ -15,6 +15,7 @@ import itertools
 
 import numpy as np
 import pandas as pd
+import xarray as xr
 from scipy.optimize import minimize
 from scipy.special import logsumexp
 
@@ -25,6 +26,7 @@ from liscope.diffraction.polar import Geometry
 from liscope.diffraction.scan import match
 from liscope.diffraction.structures import open_crystal
 from liscope.diffraction.templates import Beam
+from liscope.grains.agreement import SURE, agreement
 from liscope.grains.disorientation import angle_between, operators
 from liscope.specimens import open_specimen, spot_patterns
 
@@ -65,40 +67,45 @@ def fit(camera: spot_patterns.Camera) -> np.ndarray:
     return np.asarray(minimize(log_loss, (1.0, -3.0), args=(found, right), method="Nelder-Mead").x)
 
 
-def decided(name: str, seed: int) -> list[dict[str, object]]:
-    """Return, for one specimen, how its crystals are decided, with and without neighbours."""
+def decided(name: str, seed: int) -> tuple[xr.Dataset, dict[bool, xr.Dataset]]:
+    """Return the truth about one specimen, and its maps without and with neighbours."""
     tree = open_specimen(name, seed)
     scan, truth = tree["scan"].to_dataset(), tree["truth"].to_dataset()
     turn, oval = np.deg2rad(truth.attrs["rotation"]), truth.attrs["ellipticity"] / 2
     rotated = np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
     matrix = np.diag([1 + oval, 1 - oval]) @ rotated / truth.attrs["k_pixel"]
     matched = match(scan, templates(matrix), truth[["centre_x", "centre_y"]]).compute()
-    rows = []
-    for neighbours in (False, True):
-        found = decision.decide(matched, neighbours)
-        for i, crystal in enumerate(("lmno", "pt")):
-            of_it = truth["phase"].values == i
-            angle = angle_between(
-                np.nan_to_num(found["orientation"].values[of_it], nan=0.5),
-                truth["orientation"].values[of_it],
-                CUBIC,
-            )
-            right = (angle < RIGHT) & (found["phase"].values[of_it] == i)
-            sure = np.nan_to_num(found["reliability"].values[of_it])
-            rows += [
-                {
-                    "specimen": name,
-                    "crystal": crystal,
-                    "neighbours": neighbours,
-                    "points": int(chosen.sum()),
-                    "from": low,
-                    "stated": sure[chosen].sum(),
-                    "right": int(right[chosen].sum()),
-                }
-                for low, high in itertools.pairwise(BINS)
-                for chosen in [(sure >= low) & (sure < high)]
-            ]
+    return truth, {how: decision.decide(matched, how) for how in (False, True)}
+
+
+def judged(found: xr.Dataset, truth: xr.Dataset) -> list[dict[str, object]]:
+    """Return, for each crystal and range of stated probability, how many are right."""
+    rows: list[dict[str, object]] = []
+    for i, crystal in enumerate(("lmno", "pt")):
+        of_it = truth["phase"].values == i
+        angle = angle_between(
+            np.nan_to_num(found["orientation"].values[of_it], nan=0.5),
+            truth["orientation"].values[of_it],
+            CUBIC,
+        )
+        right = (angle < RIGHT) & (found["phase"].values[of_it] == i)
+        sure = np.nan_to_num(found["reliability"].values[of_it])
+        for low, high in itertools.pairwise(BINS):
+            chosen = (sure >= low) & (sure < high)
+            counts = {"points": chosen.sum(), "right": right[chosen].sum()}
+            rows.append({"crystal": crystal, "from": low, "stated": sure[chosen].sum(), **counts})
     return rows
+
+
+def called_sure(found: xr.Dataset, truth: xr.Dataset) -> dict[str, float]:
+    """Return how many points of the map are called sure, and how many are of a crystal there."""
+    sure = int((found["reliability"] >= SURE).sum())
+    share = agreement(found, truth)["a crystal's in the beam, of all so sure"]
+    crystals = {
+        "a crystal in the beam": float((truth["crystal_phase"] >= 0).mean()),
+        "called one": float((found["phase"] >= 0).mean()),
+    }
+    return {"called sure": sure, "right": share * sure, **crystals}
 
 
 def main() -> None:
@@ -110,16 +117,25 @@ def main() -> None:
         evidence, none = fit(camera)
         print(f"{name}: EVIDENCE {evidence:.2f}, NONE_OF_THEM {none:.2f}", flush=True)
     print(f"in use: EVIDENCE {decision.EVIDENCE}, NONE_OF_THEM {decision.NONE_OF_THEM}")
-    seeds = range(1, 1 + given.seeds)
-    rows = [row for name in LAMELLAE for seed in seeds for row in decided(name, seed)]
-    table = pd.DataFrame(rows)
-    keys = ["crystal", "neighbours"]
+    rows, sure = [], []
+    for name, seed in itertools.product(LAMELLAE, range(1, 1 + given.seeds)):
+        truth, maps = decided(name, seed)
+        for how, found in maps.items():
+            case = {"specimen": name, "neighbours": how}
+            rows += [case | row for row in judged(found, truth)]
+            sure.append(case | called_sure(found, truth))
+    table, keys = pd.DataFrame(rows), ["crystal", "neighbours"]
     whole = table.groupby(keys)[["points", "right"]].sum()
     print((1 - whole["right"] / whole["points"]).rename("wrong share").to_string())
     binned = table.groupby([*keys, "from"])[["points", "stated", "right"]].sum()
     for column in ("stated", "right"):
         binned[column] /= binned["points"]
     print(binned.round(3).to_string())
+    every = pd.DataFrame(sure).groupby("neighbours")[["called sure", "right"]].sum()
+    print("Of all points called 0.95 sure, also where glass or nothing is thicker than any crystal,")
+    print("so many have the phase and orientation of a crystal that the beam meets there:")
+    print((every["right"] / every["called sure"]).round(4).to_string())
+    print(pd.DataFrame(sure).round(3).to_string())
 
 
 if __name__ == "__main__":

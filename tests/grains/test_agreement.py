@@ -72,6 +72,25 @@ def test_those_that_are_sure_are_counted_apart(truth: xr.Dataset) -> None:
     assert doubtful["surer than 0.95"] == 0 and np.isnan(doubtful["same orientation of those"])
 
 
+def test_other_crystals_in_the_beam_count_for_points_called_sure(truth: xr.Dataset) -> None:
+    sure = xr.DataArray(np.tile([0.99] * 4 + [0.5] * 4 + [0.99, 0.5], (2, 1)), dims=("y", "x"))
+    found = truth.copy(deep=True).assign(reliability=sure)
+    tilted(found, 0, 20.0)  # a crystal behind the thicker one
+    tilted(found, 1, 20.0)  # nothing of the kind is there
+    found["phase"].values[:, 8] = 1  # a crystal in front of more glass
+    found["orientation"].values[:, 8] = found["orientation"].values[:, 7]
+    beside = {
+        "second_phase": found["phase"].where(found["x"] == found["x"][0], -3),
+        "second_orientation": found["orientation"],
+        "crystal_phase": found["phase"].where(found["x"] == found["x"][8], -3),
+        "crystal_orientation": found["orientation"],
+    }
+    key = "a crystal's in the beam, of all so sure"
+    assert agreement(found, truth)[key] == pytest.approx(2 / 5)
+    assert agreement(found, truth.assign(beside))[key] == pytest.approx(4 / 5)
+    assert agreement(found, truth.assign(beside))["same orientation"] == pytest.approx(6 / 8)
+
+
 def test_the_order_of_dimensions_does_not_matter(truth: xr.Dataset) -> None:
     sure = np.tile(np.linspace(0.9, 1, 10), (2, 1))
     found = truth.assign(reliability=(("y", "x"), sure))

@@ -183,6 +183,20 @@ def test_leaning_columns_lie_behind_each_other_at_boundaries_only() -> None:
     assert np.isnan(found.second_orientation.to_numpy()[~both]).all()
 
 
+def test_the_thicker_crystal_is_told_also_where_more_is_glass_or_nothing() -> None:
+    found = truth("lmno_cycled_roi1")
+    most, thicker = found.phase.to_numpy(), found.crystal_phase.to_numpy()
+    crystal = most >= 0
+    np.testing.assert_array_equal(thicker[crystal], most[crystal])
+    np.testing.assert_array_equal(
+        found.crystal_orientation.to_numpy()[crystal], found.orientation.to_numpy()[crystal]
+    )
+    np.testing.assert_array_equal(thicker >= 0, found.thickness.to_numpy() > 0)
+    assert (thicker >= 0)[~crystal].any()
+    there = np.isfinite(found.crystal_orientation.to_numpy()).all(axis=-1)
+    np.testing.assert_array_equal(there, thicker >= 0)
+
+
 def test_nothing_is_thicker_than_the_lamella() -> None:
     for name in LAMELLAE:
         found = truth(name)

@@ -8,7 +8,7 @@ from scipy.sparse import coo_matrix
 
 from liscope.errors import DataError
 from liscope.grains.disorientation import angle_between, operators
-from liscope.grains.maps import pixels_of
+from liscope.grains.maps import Pixels, pixels_of
 
 WITHIN = 2.5  # degrees
 SURE = 0.95
@@ -20,7 +20,9 @@ def agreement(one: xr.Dataset, two: xr.Dataset, within_deg: float = WITHIN) -> d
     Parameters
     ----------
     one, two
-        Orientation maps with the same phases in the same order.
+        Orientation maps with the same phases in the same order. The second may say which other
+        crystals the beam meets at a point (``crystal_phase`` and ``crystal_orientation``, and the
+        same of ``second``), as the truth about a lamella does.
     within_deg
         Degrees to which orientations are the same.
 
@@ -28,9 +30,9 @@ def agreement(one: xr.Dataset, two: xr.Dataset, within_deg: float = WITHIN) -> d
     -------
     dict
         Shares of points: ``same phase``, ``same orientation``, the latter also of those that the
-        first map is surer of than 0.95, if it says how sure it is, without and with the points in
-        which the second has no crystal; and the ``median angle`` in
-        degrees where the phase is the same.
+        first map is surer of than 0.95, if it says how sure it is; of all points of the map of
+        which it is so sure, how many have the orientation of a crystal that the beam meets there;
+        and the ``median angle`` in degrees where the phase is the same.
 
     Raises
     ------
@@ -43,14 +45,10 @@ def agreement(one: xr.Dataset, two: xr.Dataset, within_deg: float = WITHIN) -> d
     there = second.phase >= 0
     if not there.any():
         raise DataError("the second map has no crystal; there is nothing to compare with")
-    same_phase = there & (first.phase == second.phase)
-    angle = np.full(there.shape, np.inf)
-    for i, group in enumerate(first.groups):
-        at = same_phase & (first.phase == i)
-        angle[at] = angle_between(first.quaternion[at], second.quaternion[at], operators(group))
-    near, known = angle < within_deg, angle[np.isfinite(angle)]
+    angle = _between(first, second.phase, second.quaternion)
+    near, known = angle < within_deg, angle[there & np.isfinite(angle)]
     out = {
-        "same phase": float(same_phase[there].mean()),
+        "same phase": float((first.phase == second.phase)[there].mean()),
         "same orientation": float(near[there].mean()),
         "median angle": float(np.median(known)) if known.size else np.nan,
     }
@@ -59,10 +57,31 @@ def agreement(one: xr.Dataset, two: xr.Dataset, within_deg: float = WITHIN) -> d
         sure = there & every
         out["surer than 0.95"] = float(sure[there].mean())
         out["same orientation of those"] = float(near[sure].mean()) if sure.any() else np.nan
-        out["and of those without a crystal, too"] = (
-            float(near[every].mean()) if every.any() else np.nan
+        met = near | (_others(first, two) < within_deg)
+        out["a crystal's in the beam, of all so sure"] = (
+            float(met[every].mean()) if every.any() else np.nan
         )
     return out
+
+
+def _between(one: Pixels, phase: np.ndarray, quaternion: np.ndarray) -> np.ndarray:
+    """Return the disorientation (y, x) in degrees; infinite where the phases differ."""
+    angle = np.full(phase.shape, np.inf)
+    for i, group in enumerate(one.groups):
+        at = (one.phase == i) & (phase == i)
+        angle[at] = angle_between(one.quaternion[at], quaternion[at], operators(group))
+    return angle
+
+
+def _others(one: Pixels, two: xr.Dataset) -> np.ndarray:
+    """Return the angle (y, x) in degrees to the nearest other crystal that ``two`` knows of."""
+    nearest = np.full(one.phase.shape, np.inf)
+    for name in ("crystal", "second"):
+        if f"{name}_phase" in two:
+            phase = two[f"{name}_phase"].transpose("y", "x").values
+            quaternion = two[f"{name}_orientation"].transpose("y", "x", "quaternion").values
+            nearest = np.minimum(nearest, _between(one, phase, quaternion))
+    return nearest
 
 
 def rand_index(one: xr.DataArray, two: xr.DataArray) -> float:

@@ -11,7 +11,7 @@ from orix.quaternion import Rotation
 from scipy import ndimage
 from skimage.measure import label
 
-from liscope.conventions import CONVENTION
+from liscope.conventions import CONVENTION, UNKNOWN
 from liscope.diffraction.structures import open_crystal
 from liscope.specimens.cells import Floats, Labels
 from liscope.specimens.columns import DEPTHS, GLASS, PLATINUM, VOID, Film
@@ -90,7 +90,11 @@ def truth(specimen: Specimen, step: float) -> xr.Dataset:
     quaternions = (*at, "quaternion")
     seen, beyond = specimen.seen, specimen.phase[..., 1]
     first = np.where((seen >= 0)[..., None], specimen.orientation[..., 0, :], np.nan)
-    second = np.where((beyond >= 0)[..., None], specimen.orientation[..., 1, :], np.nan)
+    thicker = specimen.phase[..., 0]
+    crystal, second = (
+        np.where((specimen.phase[..., i] >= 0)[..., None], specimen.orientation[..., i, :], np.nan)
+        for i in (0, 1)
+    )
     grain, table = _grains(specimen, step)
     flags = {
         "flag_values": [-3, -2, -1, 0, 1],
@@ -111,7 +115,9 @@ def truth(specimen: Specimen, step: float) -> xr.Dataset:
         ),
         "grain": (at, grain, {"units": "1", "long_name": "0: no grain"}),
         "thickness": (at, specimen.thickness[..., 0], nm),
-        "second_phase": (at, np.where(beyond >= 0, beyond, -3).astype(np.int8), {"units": "1"}),
+        "crystal_phase": (at, np.where(thicker >= 0, thicker, UNKNOWN).astype(np.int8), {"units": "1"}),
+        "crystal_orientation": (quaternions, crystal, turned),
+        "second_phase": (at, np.where(beyond >= 0, beyond, UNKNOWN).astype(np.int8), {"units": "1"}),
         "second_orientation": (quaternions, second, turned),
         "second_thickness": (at, specimen.thickness[..., 1], nm),
         "glass": (at, specimen.glass, nm),
