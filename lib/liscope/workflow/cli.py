@@ -1,4 +1,4 @@
-"""The commands: ``liscope list``, ``liscope run`` and ``liscope status``.
+"""The command line: ``liscope list``, ``run``, ``status``, and the commands in ``commands``.
 
 What is heavy (Jupyter, figures, arrays) is imported by the functions that need it, so that a
 listing or a refused parameter takes no second.
@@ -14,6 +14,12 @@ from typing import NamedTuple, NoReturn
 import click
 
 from liscope.errors import LiscopeError, ParameterError, ReaderError, RunError
+from liscope.workflow.commands.batch import batch
+from liscope.workflow.commands.clean import clean
+from liscope.workflow.commands.keep import keep
+from liscope.workflow.commands.lab import lab
+from liscope.workflow.commands.rerun import rerun
+from liscope.workflow.commands.share import share
 from liscope.workflow.parameters import Parameters
 from liscope.workflow.project import Project, Workflow
 
@@ -82,6 +88,10 @@ def status_() -> None:
     for entry in status(Project.here()):
         why = f" ({entry.why})" if entry.why else ""
         click.echo(f"{entry.state:8}{entry.workflow} {entry.sample}{why}")
+
+
+for _command in (batch, share, rerun, lab, keep, clean):
+    cli.add_command(_command)
 
 
 class _Told(RunError):

@@ -1,0 +1,10 @@
+"""The command ``liscope rerun``."""
+
+from __future__ import annotations
+
+import click
+
+
+@click.command("rerun")
+def rerun() -> None:
+    """To come."""
