@@ -8,6 +8,7 @@ computes nothing that a result rests on.
 from liscope.figures.browser import explore_patterns
 from liscope.figures.calibration import calibration_figure, reliability_figure
 from liscope.figures.grains import boundary_map, index_map, phase_map
+from liscope.figures.hover import hover_maps
 from liscope.figures.interface import interface_figure
 from liscope.figures.loops import (
     definitions_figure,
@@ -60,6 +61,7 @@ __all__ = [
     "explore",
     "explore_loops",
     "explore_patterns",
+    "hover_maps",
     "hysteresis_figure",
     "index_map",
     "interface_figure",

@@ -45,7 +45,7 @@ def maps(
     axes = figure.subplots(rows, columns, squeeze=False).ravel()
     norms = _shared_norms(panels.values())
     for axis, (title, image) in zip(axes, panels.items(), strict=True):
-        draw_map(axis, image, title, norms[_quantity(image)])
+        draw_map(axis, image, title, norms[quantity_of(image)])
         if ticks:
             count_um(axis)
         for area in areas:
@@ -53,7 +53,8 @@ def maps(
     return figure
 
 
-def _quantity(image: xr.DataArray) -> str:
+def quantity_of(image: xr.DataArray) -> str:
+    """Return what an image shows, which decides on its colours."""
     return str(image.attrs.get("quantity", "height"))
 
 
@@ -61,13 +62,13 @@ def _shared_norms(images: Iterable[xr.DataArray]) -> dict[str, Normalize]:
     """Return one scale of colours for all images of a quantity, so that they can be compared."""
     values: dict[str, list[Any]] = {}
     for image in images:
-        values.setdefault(_quantity(image), []).append(image.to_numpy().ravel())
+        values.setdefault(quantity_of(image), []).append(image.to_numpy().ravel())
     return {quantity: _norm(np.concatenate(parts), quantity) for quantity, parts in values.items()}
 
 
 def draw_map(axis: Axes, image: xr.DataArray, title: str, norm: Normalize | None = None) -> None:
     """Draw one image (y, x) with scale bar and colour bar."""
-    quantity = _quantity(image)
+    quantity = quantity_of(image)
     height, width = pixel_size(image)
     rows, columns = image.shape
     drawn = axis.imshow(
@@ -82,7 +83,7 @@ def draw_map(axis: Axes, image: xr.DataArray, title: str, norm: Normalize | None
         spine.set_visible(False)
     axis.add_artist(ScaleBar(1, "um", location="lower left", box_alpha=0.7, length_fraction=0.25))
     label = image.attrs.get("long_name") if quantity == "change" else None
-    label = label or _label(image)
+    label = label or label_of(image)
     axis.figure.colorbar(drawn, ax=axis, shrink=0.85, pad=0.02, label=label)
 
 
@@ -94,15 +95,16 @@ def count_um(axis: Axes) -> None:
     axis.set(xlabel="x / um", ylabel="y / um")
 
 
-def _label(image: xr.DataArray) -> str:
-    quantity = _quantity(image)
+def label_of(image: xr.DataArray) -> str:
+    """Return what stands beside the colours: the quantity with its unit."""
+    quantity = quantity_of(image)
     counted = quantity in ("counts", "ions")
     return f"{quantity} per pixel" if counted else f"{quantity} / {image.attrs['units']}"
 
 
 def norm_of(image: xr.DataArray) -> Normalize:
     """Return the scale of colours of a whole map (y, x), for parts of it."""
-    return _norm(image.to_numpy(), _quantity(image))
+    return _norm(image.to_numpy(), quantity_of(image))
 
 
 def _norm(values: np.ndarray, quantity: str) -> Normalize:
@@ -174,7 +176,7 @@ def linked(panels: Mapping[str, xr.DataArray]) -> hv.Layout:
 
 def interactive(image: xr.DataArray, title: str) -> hv.Image:
     """Return one image (y, x) for JupyterLab, in the colours of :func:`maps`."""
-    quantity = _quantity(image)
+    quantity = quantity_of(image)
     norm = _norm(image.to_numpy(), quantity)
     return image.rename(quantity).hvplot.image(
         x="x",
@@ -183,7 +185,7 @@ def interactive(image: xr.DataArray, title: str) -> hv.Image:
         cmap=COLOURS.get(quantity, "cividis"),
         clim=(norm.vmin, norm.vmax),
         cnorm="log" if quantity == "current" else "linear",
-        clabel=_label(image),
+        clabel=label_of(image),
         flip_yaxis=True,
         data_aspect=1,
         frame_width=290,

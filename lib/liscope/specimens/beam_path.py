@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
+from numpy.typing import NDArray
 from orix.quaternion import Rotation
 from scipy import ndimage
 from skimage.measure import label
@@ -115,9 +116,9 @@ def truth(specimen: Specimen, step: float) -> xr.Dataset:
         ),
         "grain": (at, grain, {"units": "1", "long_name": "0: no grain"}),
         "thickness": (at, specimen.thickness[..., 0], nm),
-        "crystal_phase": (at, np.where(thicker >= 0, thicker, UNKNOWN).astype(np.int8), {"units": "1"}),
+        "crystal_phase": (at, _phase(thicker), {"units": "1"}),
         "crystal_orientation": (quaternions, crystal, turned),
-        "second_phase": (at, np.where(beyond >= 0, beyond, UNKNOWN).astype(np.int8), {"units": "1"}),
+        "second_phase": (at, _phase(beyond), {"units": "1"}),
         "second_orientation": (quaternions, second, turned),
         "second_thickness": (at, specimen.thickness[..., 1], nm),
         "glass": (at, specimen.glass, nm),
@@ -131,6 +132,11 @@ def truth(specimen: Specimen, step: float) -> xr.Dataset:
         "label": np.arange(1, grain.max() + 1),
     }
     return xr.Dataset(variables, axes | names)
+
+
+def _phase(number: Labels) -> NDArray[np.int8]:
+    """Return phases as maps have them; negative ones are not known."""
+    return np.where(number >= 0, number, UNKNOWN).astype(np.int8)
 
 
 def _grains(specimen: Specimen, step: float) -> tuple[Labels, dict[str, Any]]:

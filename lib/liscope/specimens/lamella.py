@@ -110,10 +110,11 @@ def simulate(
     Node ``truth``: an orientation map (``orientation``, ``phase``, ``phase_name``, ``point_group``,
     ``lattice``) of what is thickest; ``grain`` (y, x), 0 for none; the thicker crystal in the beam,
     also where glass or nothing is thicker (``crystal_phase``, ``crystal_orientation``,
-    ``thickness``); the second one (``second_phase``, ``second_orientation``, ``second_thickness``); ``glass`` in
-    nm; pixel of the incident beam (``centre_x``, ``centre_y``); and one row a grain (``label``):
-    equivalent ``diameter``, phase, orientation, ``origin``, whether the edge of the map cuts it,
-    whether crystals connect it to the platinum. The attributes have the true calibration.
+    ``thickness``); the second one (``second_phase``, ``second_orientation``,
+    ``second_thickness``); ``glass`` in nm; pixel of the incident beam (``centre_x``,
+    ``centre_y``); and one row a grain (``label``): equivalent ``diameter``, phase, orientation,
+    ``origin``, whether the edge of the map cuts it, whether crystals connect it to the platinum.
+    The attributes have the true calibration.
 
     Raises
     ------
