@@ -108,7 +108,7 @@ def scan() -> xr.Dataset:
     return xr.Dataset({"pattern": every, "centre_x": centre[0], "centre_y": centre[1]})
 
 
-def test_a_click_shows_the_pattern_and_spots_of_that_pixel(scan: xr.Dataset) -> None:
+def test_the_pointer_shows_the_pattern_and_spots_of_that_pixel(scan: xr.Dataset) -> None:
     import holoviews as hv
 
     asked = []

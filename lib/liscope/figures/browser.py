@@ -26,7 +26,7 @@ def explore_patterns(
     spots_of: Callable[[int, int], Sequence[xr.Dataset]],
     axis: str = "y",
 ) -> hv.Layout | None:
-    """Return the orientation map, where a click shows the pattern behind; None outside JupyterLab.
+    """Return the orientation map, where the pointer shows the pattern behind; None outside JupyterLab.
 
     Parameters
     ----------
@@ -56,7 +56,7 @@ def pattern_browser(
     spots_of: Callable[[int, int], Sequence[xr.Dataset]],
     axis: str = "y",
 ) -> hv.Layout:
-    """Return the orientation map and beside it the pattern of the pixel that was clicked."""
+    """Return the orientation map and beside it the pattern of the pixel under the pointer."""
     import holoviews as hv
 
     hv.extension("bokeh")
@@ -64,8 +64,8 @@ def pattern_browser(
     labels, rgb = ["x / nm", "y / nm"], np.moveaxis(orientation_colours(om, axis), -1, 0)
     colours = hv.RGB((*places.values(), *rgb), labels)
     colours = colours.opts(
-        tools=["tap"], invert_yaxis=True, data_aspect=1, frame_width=380,
-        title=f"along {axis}; click on a pixel (needs a kernel)",
+        invert_yaxis=True, data_aspect=1, frame_width=380,
+        title=f"along {axis}; point at a pixel (needs a kernel)",
     )  # fmt: skip
     start = np.argwhere(om["phase"].transpose("y", "x").to_numpy() >= 0)
     row, column = start[len(start) // 2] if len(start) else (0, 0)
@@ -78,8 +78,9 @@ def pattern_browser(
     def mark(x: float, y: float) -> hv.Points:
         return hv.Points([(x, y)], labels).opts(size=9, marker="cross", color="black")
 
-    tap = hv.streams.Tap(source=colours, x=places["x"][column], y=places["y"][row])
-    return colours * hv.DynamicMap(mark, streams=[tap]) + hv.DynamicMap(shown, streams=[tap])
+    pointer = hv.streams.PointerXY(source=colours, x=places["x"][column], y=places["y"][row])
+    marked, behind = (hv.DynamicMap(one, streams=[pointer]) for one in (mark, shown))
+    return colours * marked + behind
 
 
 def _interactive(
