@@ -45,7 +45,8 @@ def hover_maps(panels: Mapping[str, xr.DataArray]) -> LayoutDOM:
     if any(one.shape != first.shape for one in others):
         raise DataError("maps to hover over must lie on one grid; place one on the other first")
     # 2D columns of one source: a tooltip reads all of them at the same pixel.
-    images = {title: [one.to_numpy().astype(np.float32)] for title, one in panels.items()}
+    values = {title: [one.to_numpy().astype(np.float32)] for title, one in panels.items()}
+    images = ColumnDataSource(values)
     (left, right), (top, bottom) = (_extent(first[dim]) for dim in ("x", "y"))
     ranges = Range1d(left, right), Range1d(bottom, top)  # rows are counted downwards
     cross = [Span(dimension=side, line_color="#56B4E9") for side in ("width", "height")]
@@ -57,8 +58,7 @@ def hover_maps(panels: Mapping[str, xr.DataArray]) -> LayoutDOM:
         plot = _panel(title, one, ranges, unit, tips)
         plot.add_tools(CrosshairTool(overlay=cross))
         box = {"x": left, "y": top, "dw": right - left, "dh": bottom - top}
-        source = ColumnDataSource(images)
-        drawn = plot.image(image=title, source=source, color_mapper=_colours(one), **box)
+        drawn = plot.image(image=title, source=images, color_mapper=_colours(one), **box)
         plot.add_layout(drawn.construct_color_bar(title=_scale(title, one), padding=4), "right")
         plots.append(plot)
     return gridplot(plots, ncols=2, toolbar_location="above")

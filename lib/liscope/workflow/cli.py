@@ -8,20 +8,25 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import NamedTuple, NoReturn
+from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
 import click
 
 from liscope.errors import LiscopeError, ParameterError, ReaderError, RunError
 from liscope.workflow.commands.batch import batch
 from liscope.workflow.commands.clean import clean
+from liscope.workflow.commands.cluster_options import cluster_options
 from liscope.workflow.commands.keep import keep
 from liscope.workflow.commands.lab import lab
 from liscope.workflow.commands.rerun import rerun
 from liscope.workflow.commands.share import share
 from liscope.workflow.parameters import Parameters
 from liscope.workflow.project import Project, Workflow
+
+if TYPE_CHECKING:
+    from liscope.cluster import Compute
 
 _FAILED, _REFUSED, _STOPPED = 1, 2, 130
 
@@ -54,12 +59,14 @@ def list_() -> None:
 @click.option("-p", "assignments", multiple=True, metavar="NAME=VALUE", help="One parameter.")
 @click.option("--all", "everything", is_flag=True, help="All samples whose data is at hand.")
 @click.option("--force", is_flag=True, help="Run although the results are there.")
+@cluster_options
 def run_(
     workflow: str | None,
     files: tuple[Path, ...],
     assignments: tuple[str, ...],
     everything: bool,
     force: bool,
+    compute: AbstractContextManager[Compute],
 ) -> None:
     """Run WORKFLOW on the samples of the parameter files, or on its defaults."""
     if everything == (workflow is not None) or (everything and (files or assignments)):
@@ -69,7 +76,8 @@ def run_(
         jobs = _all_jobs(project)
     else:
         jobs = _jobs(project.workflow(workflow), files, assignments)
-    failed = _run_all(project, jobs, force)
+    with compute as where:
+        failed = _run_all(project, jobs, force, where)
     # Imported here, see above.
     from liscope.workflow.overview import write_overview
 
@@ -83,11 +91,14 @@ def run_(
 @cli.command("status")
 def status_() -> None:
     """Say of every sample whether its results are up to date, and if not, why."""
-    from liscope.workflow.status import status  # here, see above
+    from liscope.workflow.status import status, usage  # here, see above
 
-    for entry in status(Project.here()):
+    project = Project.here()
+    for entry in status(project):
         why = f" ({entry.why})" if entry.why else ""
         click.echo(f"{entry.state:8}{entry.workflow} {entry.sample}{why}")
+    for line in usage(project):
+        click.echo(line)
 
 
 for _command in (batch, share, rerun, lab, keep, clean):
@@ -132,14 +143,14 @@ def _all_jobs(project: Project) -> list[_Job]:
     return jobs
 
 
-def _run_all(project: Project, jobs: Sequence[_Job], force: bool) -> int:
+def _run_all(project: Project, jobs: Sequence[_Job], force: bool, compute: Compute) -> int:
     """Run one after the other; a failure does not keep the others from running."""
     from liscope.workflow.run import run
 
     failed = 0
     for job in jobs:
         try:
-            result = run(project, *job, force=force)
+            result = run(project, *job, force=force, compute=compute)
         except RunError as error:
             _tell(error)
             failed += 1
