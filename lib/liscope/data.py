@@ -11,7 +11,6 @@ A name is one of three things:
 from __future__ import annotations
 
 import difflib
-import hashlib
 import logging
 import os
 from functools import lru_cache
@@ -23,6 +22,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from liscope import specimens
+from liscope.checksums import sha256 as checksum
 from liscope.errors import ReaderError
 from liscope.places import find_root
 from liscope.readers import (
@@ -207,14 +207,9 @@ def _on_disk(name: str, sha256: str) -> Path | None:
     folders = [Path(given)] if given else []
     for folder in [*folders, project_root() / "data" / "real"]:
         for path in sorted(folder.rglob(name)) if folder.is_dir() else ():
-            if path.is_file() and _sha256(path) == sha256:
+            if path.is_file() and checksum(path) == sha256:
                 return path
     return None
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _download(name: str, entry: dict[str, Any]) -> Path:

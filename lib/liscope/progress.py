@@ -7,14 +7,16 @@ import os
 import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sized
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TypeVar
+from threading import Event, Thread
+from typing import Any, TypeVar
 
 Item = TypeVar("Item")
 
 QUIET = 2.0  # seconds before anything is shown
 _EVERY = 0.2  # seconds between two notes
+_PATIENCE = 2.0  # seconds for a last answer of a scheduler
 FILE = ".progress"
 
 
@@ -44,10 +46,15 @@ def track(iterable: Iterable[Item], label: str, total: int | None = None) -> Ite
 
 @contextmanager
 def watch(label: str) -> Iterator[None]:
-    """Show how far the dask computations inside have come, task by task.
+    """Show how far the dask computations inside have come, task by task, wherever they run."""
+    client = _client()
+    with _watch_process(label) if client is None else _watch_cluster(label, client):
+        yield
 
-    Work on a cluster of dask.distributed is not seen from here; its dashboard shows it.
-    """
+
+@contextmanager
+def _watch_process(label: str) -> Iterator[None]:
+    """Count the tasks that this process ends."""
     from dask.callbacks import Callback  # here: it is slow to import
 
     steps: list[Iterator[int]] = []
@@ -60,11 +67,69 @@ def watch(label: str) -> Iterator[None]:
         next(steps[-1], None)
 
     def finish(*_: object) -> None:
-        for _left in steps.pop():
-            pass
+        _exhaust(steps.pop())
 
     with Callback(start=start, posttask=done, finish=finish):
         yield
+
+
+def _client() -> Any:
+    """Return the client of dask.distributed that computations of this process go to, or None."""
+    if "distributed" not in sys.modules:
+        return None
+    from dask.base import get_scheduler
+
+    client = getattr(get_scheduler(), "__self__", None)
+    return client if hasattr(client, "run_on_scheduler") else None
+
+
+@contextmanager
+def _watch_cluster(label: str, client: Any) -> Iterator[None]:
+    """Ask the scheduler now and then how many of this client's tasks are done."""
+    stop = Event()
+    watcher = Thread(target=_poll, args=(label, client, stop), daemon=True)
+    watcher.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        watcher.join(_PATIENCE)
+
+
+def _poll(label: str, client: Any, stop: Event) -> None:
+    work: object = None
+    steps: Iterator[int] = iter(())
+    shown = 0
+    with suppress(Exception):  # such as a scheduler that knows nothing of this library
+        while not stop.wait(_EVERY):
+            found, done, total = client.run_on_scheduler(_tasks, client.id)
+            if found != work:
+                _exhaust(steps)
+                work, steps, shown = found, track(range(total), label), 0
+                next(steps, None)
+            for _ in range(shown, done):
+                next(steps, None)
+            shown = max(shown, done)
+    _exhaust(steps)
+
+
+def _tasks(client: str, dask_scheduler: Any) -> tuple[tuple[str, ...], int, int]:
+    """Return, on the scheduler, what a client wants, and how many of the tasks for it are done."""
+    wanted = {task.group for task in dask_scheduler.clients[client].wants_what}
+    groups, left = set(), list(wanted)
+    while left:
+        group = left.pop()
+        if group not in groups:
+            groups.add(group)
+            left += group.dependencies
+    done = ("memory", "released", "forgotten", "erred")
+    count = sum(group.states[state] for group in groups for state in done)
+    return tuple(sorted(group.name for group in wanted)), count, sum(map(len, groups))
+
+
+def _exhaust(steps: Iterator[int]) -> None:
+    for _ in steps:
+        pass
 
 
 def _bar(iterable: Iterable[Item], label: str, total: int | None) -> Iterator[Item]:

@@ -20,7 +20,7 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "a project"  # with a space, as users have
     folder.mkdir()
     monkeypatch.syspath_prepend(str(folder / "model"))
-    monkeypatch.setenv("PYTHONPATH", str(folder / "model"))
+    monkeypatch.setenv("PYTHONPATH", toy_project.environment(folder)["PYTHONPATH"])
     monkeypatch.delitem(sys.modules, "toy_model", raising=False)
     # Keys are made of a copy of the library, so that a test can change one of its files.
     copy = shutil.copytree(Path(liscope.__file__).parent, tmp_path / "library/lib/liscope")

@@ -10,6 +10,7 @@ from types import ModuleType
 
 import pytest
 import toy_project
+from made_runs import FIRST, make_batch, make_run
 from toy_project import LIGHT, make
 
 import liscope
@@ -18,7 +19,7 @@ from liscope.workflow.keys import missing_input
 from liscope.workflow.params_file import load_parameters
 from liscope.workflow.project import Project
 from liscope.workflow.run import run
-from liscope.workflow.status import status
+from liscope.workflow.status import status, usage
 
 
 @pytest.fixture
@@ -66,7 +67,8 @@ def one(project: Project) -> tuple[str, str]:
 def test_status_says_what_has_changed(ran: Project) -> None:
     root = ran.root
     (root / "params/toy/first.yaml").write_text("sample: first\nbias: 3 V\ncount: 7\n")
-    assert one(ran) == ("stale", "parameter bias 2.0 -> 3.0")
+    why = "run with other parameters only: parameter bias 2.0 -> 3.0"
+    assert one(ran) == ("stale", why)
     (root / "params/toy/first.yaml").write_text("sample: first\nbias: 2\ncount: 7\n")
     assert one(ran) == ("fresh", "")
 
@@ -165,3 +167,41 @@ def test_a_measurement_that_is_a_folder_counts_with_all_its_files(
     (folder / "spot (1) - Li+.txt").write_text("Li+")
     (folder / "spot (1) - Na+.txt").write_text("Na+")
     assert one(project)[0] == "stale"
+
+
+def test_a_sample_with_trials_only_says_so(light: Project) -> None:
+    make_run(light, **(FIRST | {"bias": 3.0}))
+    make_run(light, **(FIRST | {"bias": 3.0, "count": 9}))
+    assert one(light) == (
+        "stale",
+        "run with other parameters only: parameter bias 3.0 -> 2.0",
+    )
+    make_run(light, key="aaaaaaaaaaaa", **FIRST)
+    assert one(light) == ("stale", "notebook changed")
+    (folder,) = (light.root / "results/toy").glob("first-aaaa*")
+    (folder / "record.json").write_text("{")
+    state, why = one(light)
+    assert state == "stale" and why.startswith("the record in first-aaaaaaaaaaaa is damaged")
+    make_run(light, **FIRST)
+    assert one(light) == ("fresh", "")
+
+
+def test_what_results_hold(light: Project) -> None:
+    assert usage(light) == []
+    run = make_run(light, **FIRST)
+    make_run(light, **(FIRST | {"bias": 3.0}))
+    (run / "figures").mkdir()
+    (run / "figures/large.png").write_bytes(bytes(25_000_000))
+    (run / "figures/link.png").symlink_to("/dev/zero")
+    run.with_name("first-0123456789ab.failed.ipynb").write_text("{}")
+    scratch = light.root / "results/scratch"
+    scratch.mkdir()
+    for name in ("a.ipynb", "b.ipynb", ".hidden.ipynb"):
+        (scratch / name).write_text("{}")
+    make_batch(light, "biases", run, done=1, done_before=189, failed=10)
+    make_batch(light, "begun")
+    assert usage(light) == [
+        "batch begun: nothing yet",
+        "batch biases: 190 done, 10 failed",
+        "results/ takes 25 MB: toy 25 MB in 2 runs, 1 failed notebook, 2 scratch notebooks",
+    ]

@@ -120,7 +120,8 @@ def make(root: Path, model: str = "Toy", **changed: str) -> Path:
 
 def environment(root: Path) -> dict[str, str]:
     """Return the environment in which the project's model can be imported."""
-    return {**os.environ, "PYTHONPATH": str(root / "model")}
+    others = [os.environ["PYTHONPATH"]] if os.environ.get("PYTHONPATH") else []
+    return {**os.environ, "PYTHONPATH": os.pathsep.join([str(root / "model"), *others])}
 
 
 def command(root: Path, *arguments: str) -> subprocess.CompletedProcess[str]:

@@ -2,43 +2,16 @@
 
 from __future__ import annotations
 
-import ast
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from liscope.errors import LiscopeError
+from liscope.workflow.parameter_cells import CellParameter, parameters_cell, read_cell
 from liscope.workflow.parameters import Parameters
 from liscope.workflow.params_file import load_parameters
 from liscope.workflow.project import Project, Workflow
-
-
-class CellParameter(NamedTuple):
-    """One line of the parameters cell: ``name = value  # comment``."""
-
-    name: str
-    value: object
-    comment: str
-
-
-def cell_parameters(workflow: Workflow) -> list[CellParameter]:
-    """Return the lines of the notebook's cell tagged ``parameters``.
-
-    Raises
-    ------
-    ValueError
-        If there is not one such cell, or it holds anything but names and literal values.
-    """
-    cells = [
-        "".join(cell["source"])
-        for cell in workflow.document["cells"]
-        if "parameters" in cell.get("metadata", {}).get("tags", [])
-    ]
-    if len(cells) != 1:
-        raise ValueError(f"{len(cells)} cells are tagged 'parameters', one is needed")
-    lines = cells[0].splitlines()
-    return [_parameter(statement, lines) for statement in ast.parse(cells[0]).body]
 
 
 def check_consistency(project: Project, workflow: Workflow) -> list[str]:
@@ -46,24 +19,10 @@ def check_consistency(project: Project, workflow: Workflow) -> list[str]:
     return [f"{workflow.name}: {fault}" for fault in _faults(project, workflow)]
 
 
-def _parameter(statement: ast.stmt, lines: list[str]) -> CellParameter:
-    match statement:
-        case ast.Assign(targets=[ast.Name(id=name)], value=value):
-            pass
-        case ast.AnnAssign(target=ast.Name(id=name), value=ast.expr() as value):
-            pass
-        case _:
-            raise ValueError(f"line {statement.lineno} is not 'name = value'")
-    # From the end of the value: a '#' inside a text is none.
-    end = (statement.end_lineno or 1) - 1
-    tail = lines[end].encode()[statement.end_col_offset :].decode()
-    return CellParameter(name, ast.literal_eval(value), tail.partition("#")[2].strip())
-
-
 def _faults(project: Project, workflow: Workflow) -> Iterator[str]:
     try:
-        found = cell_parameters(workflow)
-    except (SyntaxError, ValueError) as error:
+        found = read_cell("".join(parameters_cell(workflow.document)["source"]))
+    except ValueError as error:
         yield f"parameters cell: {error}"
         return
     yield from _faults_of_cell(workflow.model, found)

@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from liscope.errors import RunError
+from liscope.workflow.interactive import FOLDER as INTERACTIVE
+from liscope.workflow.interactive import write_interactive
 from liscope.workflow.parameters import Parameters, short
 
 if TYPE_CHECKING:
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
 
 KERNEL_NOTE = ".kernel.json"
 SUMMARY = "summary.json"
-CAPTIONS = "figures/captions.json"
+CAPTIONS = "captions.json"
 
 
 def deliver(
@@ -30,6 +32,7 @@ def deliver(
     tables: Mapping[str, pd.DataFrame] | None = None,
     arrays: Mapping[str, xr.Dataset] | None = None,
     summary: Mapping[str, object] | None = None,
+    interactive: Mapping[str, object | tuple[object, str]] | None = None,
 ) -> pd.DataFrame:
     """Hand over the results of a notebook; its last cell calls this once.
 
@@ -47,6 +50,9 @@ def deliver(
         Datasets by name; written as NetCDF.
     summary
         One number, text, truth value or None by name; NaN and infinity become None.
+    interactive
+        Plots of bokeh or HoloViews by name, each alone or with its caption; written as pages that
+        open without a network.
 
     Returns
     -------
@@ -61,7 +67,12 @@ def deliver(
     import pandas as pd  # here, as is matplotlib below: `liscope run` imports this module too
 
     plain = {_checked(name): _plain(name, value) for name, value in (summary or {}).items()}
-    given = {"figures": figures or {}, "tables": tables or {}, "arrays": arrays or {}}
+    given: dict[str, Mapping[str, Any]] = {
+        "figures": figures or {},
+        "tables": tables or {},
+        "arrays": arrays or {},
+        INTERACTIVE: interactive or {},
+    }
     for names in given.values():
         for name in names:
             _checked(name)
@@ -85,17 +96,16 @@ def _write(folder: Path, given: Mapping[str, Mapping[str, Any]], plain: dict[str
         "figures": _figure,
         "tables": _table,
         "arrays": _array,
+        INTERACTIVE: _page,
     }
     for kind, items in given.items():
         for name, item in items.items():
             (folder / kind).mkdir(exist_ok=True)
             writers[kind](folder / kind / name, item)
-    if given["figures"]:
-        captions = {
-            name: item[1] if isinstance(item, tuple) else ""
-            for name, item in given["figures"].items()
-        }
-        (folder / CAPTIONS).write_text(_json(captions), encoding="utf-8")
+    for kind in ("figures", INTERACTIVE):
+        captions = {name: _with_caption(item)[1] for name, item in given[kind].items()}
+        if captions:
+            (folder / kind / CAPTIONS).write_text(_json(captions), encoding="utf-8")
     (folder / SUMMARY).write_text(_json(plain), encoding="utf-8")
     (folder / KERNEL_NOTE).write_text(_json({"peak_memory_MiB": _peak_memory()}), encoding="utf-8")
 
@@ -104,13 +114,21 @@ def _figure(path: Path, item: Figure | tuple[Figure, str]) -> None:
     import matplotlib as mpl
     from matplotlib.figure import Figure
 
-    figure = item[0] if isinstance(item, tuple) else item
+    figure, _ = _with_caption(item)
     if not isinstance(figure, Figure):
         raise RunError(f"figure '{path.name}' is {type(figure).__name__}, not a matplotlib Figure")
     figure.savefig(f"{path}.png", dpi=150, bbox_inches="tight", metadata={"Software": None})
     # Without these two, the file would hold the time and random names.
     with mpl.rc_context({"svg.hashsalt": path.name}):
         figure.savefig(f"{path}.svg", bbox_inches="tight", metadata={"Date": None})
+
+
+def _page(path: Path, item: object) -> None:
+    write_interactive(path, *_with_caption(item))
+
+
+def _with_caption(item: Any) -> tuple[Any, str]:
+    return item if isinstance(item, tuple) else (item, "")
 
 
 def _table(path: Path, table: pd.DataFrame) -> None:

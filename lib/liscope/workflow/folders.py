@@ -21,6 +21,7 @@ from filelock import FileLock, Timeout
 _LOCK = ".lock"
 _RUNNING = ".running-"
 _OLD = ".old-"
+_NEW = ".new-"
 
 
 def name_of(sample: str, key: str) -> str:
@@ -121,6 +122,23 @@ def _clear_old(results: Path) -> None:
 def _discard(folder: Path) -> None:
     shutil.rmtree(scratch_of(folder), ignore_errors=True)
     shutil.rmtree(folder, ignore_errors=True)
+
+
+def write_whole(path: Path, content: str) -> None:
+    """Write a text file such that a reader sees the old one or the new one, also after a kill."""
+    descriptor, name = tempfile.mkstemp(prefix=_NEW, dir=path.parent)
+    with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as stream:
+        stream.write(content)
+        stream.flush()
+        os.fsync(stream.fileno())
+    Path(name).chmod(0o644)
+    Path(name).replace(path)
+
+
+def clear_half_written(folder: Path) -> None:
+    """Remove what killed calls of `write_whole` have left."""
+    for path in folder.glob(f"{_NEW}*"):
+        path.unlink(missing_ok=True)
 
 
 def _sync(folder: Path) -> None:

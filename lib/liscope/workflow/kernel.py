@@ -5,18 +5,21 @@ from __future__ import annotations
 import json
 import logging
 import os
-import re
+import signal
 import sys
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from subprocess import DEVNULL
 from typing import Any
 
+from liscope.errors import RunError
+from liscope.workflow.executed import cleaned, failure_of, scrubbed
+
 _LONGEST_SOCKET = 85  # a socket's path is limited to some 104 characters
-_ANSI = re.compile(r"\x1b\[[0-9;]*m")
-_ADDRESS = re.compile(r" at 0x[0-9a-f]{6,}")
-_OURS = ("ReaderError", "DataError", "ParameterError", "RunError")
-_CELL_FILE = re.compile(r"\S*/ipykernel_\d+/\d+\.py")
+_alive: dict[Any, int] = {}  # process numbers of kernels, by their managers' classes
 
 
 @dataclass(frozen=True)
@@ -35,6 +38,7 @@ def execute(
     folder: Path,
     scratch: Path,
     bar: str | None,
+    environment: Mapping[str, str] | None = None,
 ) -> Outcome:
     """Run a notebook with ``parameters``; ``folder`` is where `deliver` writes.
 
@@ -52,15 +56,22 @@ def execute(
         An empty folder with a short path, for the kernel's sockets.
     bar
         The label of a progress bar, or None for none.
+    environment
+        Variables for the kernel, besides those of this process.
+
+    Raises
+    ------
+    Stopped
+        If `stop_kernels` was called meanwhile.
     """
     # Imported here, as all of Jupyter takes a second that `list` and `status` do not need.
     import nbformat
     import papermill
     from nbclient.exceptions import DeadKernelError
 
-    logging.getLogger("papermill").addHandler(logging.NullHandler())  # we tell it ourselves
     reads: Any = nbformat.reads  # it has no types
     notebook = reads(json.dumps(document), as_version=4)
+    manager = _manager(folder, scratch, environment or {})
     seen: list[Any] = []
     failure = None
     try:
@@ -72,7 +83,7 @@ def execute(
             seen=seen,
             kernel_name="python3",
             language="python",
-            kernel_manager_class=_manager(folder, scratch),
+            kernel_manager_class=manager,
             resources={"metadata": {"path": str(root)}},
             request_save_on_cell_execute=False,
             coalesce_streams=True,
@@ -86,9 +97,29 @@ def execute(
         failure = "the kernel died (killed, or out of memory)"
     except RuntimeError as error:
         failure = f"the kernel did not start ({error})"
+    finally:
+        _alive.pop(manager, None)
+    if manager.stopped:
+        raise Stopped("stopped")
     executed = seen[0] if seen else notebook
-    failure = _failure(executed, failure)
-    return Outcome(_cleaned(executed, root, cut=failure is not None), failure)
+    if failure := failure_of(executed, failure):
+        failure = scrubbed(failure, root)
+    return Outcome(cleaned(executed, root, cut=failure is not None), failure)
+
+
+class Stopped(RunError):
+    """The run was ended from outside, and is neither done nor failed."""
+
+
+def stop_kernels() -> None:
+    """End the kernels of this process at once, with what they have started."""
+    for manager, kernel in list(_alive.items()):
+        manager.stopped = True
+        with suppress(OSError):  # it has ended meanwhile
+            if os.name == "posix":
+                os.killpg(kernel, signal.SIGKILL)  # each kernel leads a group of its own
+            else:
+                os.kill(kernel, signal.SIGTERM)
 
 
 def save(notebook: Any, path: Path) -> None:
@@ -99,8 +130,10 @@ def save(notebook: Any, path: Path) -> None:
     write(notebook, path)
 
 
+@lru_cache(maxsize=1)
 def _engine() -> str:
     """Register papermill's own engine, with the notebook kept when the kernel dies."""
+    logging.getLogger("papermill").addHandler(logging.NullHandler())  # we tell it ourselves
     from papermill.engines import NBClientEngine, papermill_engines
 
     class KeepingEngine(NBClientEngine):  # type: ignore[misc]
@@ -115,7 +148,7 @@ def _engine() -> str:
     return "liscope"
 
 
-def _manager(folder: Path, scratch: Path) -> Any:
+def _manager(folder: Path, scratch: Path, further: Mapping[str, str]) -> Any:
     """Return the class of a kernel manager that tells the kernel where its run is."""
     from jupyter_client.manager import AsyncKernelManager
 
@@ -126,9 +159,12 @@ def _manager(folder: Path, scratch: Path) -> Any:
         "IPYTHONDIR": str(scratch / "ipython"),  # no start-up files, no shared history
         "PYTHONHASHSEED": "0",
         "MATPLOTLIBRC": os.devnull,  # figures look alike whoever makes them
+        **further,
     }
 
     class RunKernelManager(AsyncKernelManager):
+        stopped = False
+
         def __init__(self, **options: Any) -> None:
             super().__init__(**options)
             self.connection_file = str(scratch / "kernel.json")
@@ -145,86 +181,8 @@ def _manager(folder: Path, scratch: Path) -> Any:
             options["stderr"] = DEVNULL  # what a notebook says is in the notebook
             return await super()._async_pre_start_kernel(**options)
 
+        async def _async_post_start_kernel(self, **options: Any) -> None:
+            _alive[type(self)] = self.provisioner.pid  # type: ignore[union-attr]
+            await super()._async_post_start_kernel(**options)
+
     return RunKernelManager
-
-
-def _failure(notebook: Any, failure: str | None) -> str | None:
-    """Return in one paragraph where and why the notebook ended early, or None."""
-    cells = [cell for cell in notebook.cells if cell.cell_type == "code" and cell.source.strip()]
-    for number, cell in enumerate(cells, 1):
-        for output in cell.outputs:
-            if output.output_type == "error" and output.ename in _OURS:
-                return " ".join(_ANSI.sub("", output.evalue).split())  # says it all to a person
-            if output.output_type == "error":
-                return f"{_where(number, cells)}: {_reason(output)}"
-    started = [cell for cell in cells if cell.metadata.papermill.start_time]
-    if failure is not None:
-        return f"{_where(len(started), cells)}: {failure or 'it failed'}" if started else failure
-    missed = [number for number, cell in enumerate(cells, 1) if cell.execution_count is None]
-    return f"{_where(missed[0], cells)}: it did not run" if missed else None
-
-
-def _where(number: int, cells: list[Any]) -> str:
-    line = cells[number - 1].source.strip().splitlines()[0]
-    return f"code cell {number} of {len(cells)} ({line[:50].rstrip()!r})"
-
-
-def _reason(output: Any) -> str:
-    message = " ".join(_ANSI.sub("", output.evalue).split())[:300]
-    if output.ename == "SystemExit":
-        return f"it ended the notebook early (SystemExit {message})"
-    place = _last_own_line("\n".join(output.traceback))
-    return f"{output.ename}: {message}" + (f", at {place}" if place else "")
-
-
-def _last_own_line(traceback: str) -> str:
-    """Return the last line of the notebook or of this library in an IPython traceback."""
-    own, found = "", ""
-    for line in _ANSI.sub("", traceback).splitlines():
-        if match := re.match(r"(?:File (?P<file>.+?):\d+|Cell In)\b", line):
-            inside = match["file"] is None or "site-packages" not in match["file"]
-            own = Path(match["file"] or "the cell").name if inside else ""
-        elif own and (arrow := re.match(r"-+> (\d+) (.*)", line)):
-            found = f"{own}, line {arrow[1]}: {arrow[2].strip()}"
-    return found
-
-
-def _cleaned(notebook: Any, root: Path, *, cut: bool) -> Any:
-    """Remove from a notebook what differs from run to run, or from machine to machine.
-
-    With ``cut``, also the cells after the last one that ran.
-    """
-    notebook.metadata.pop("papermill", None)
-    if cut:
-        ran = [
-            number
-            for number, cell in enumerate(notebook.cells)
-            if cell.metadata.get("papermill", {}).get("start_time")
-        ]
-        notebook.cells = notebook.cells[: max(ran, default=-1) + 1]
-    for cell in notebook.cells:
-        cell.metadata.pop("papermill", None)
-        cell.metadata.pop("execution", None)
-        if "injected-parameters" in cell.metadata.get("tags", []):
-            cell["id"] = "injected-parameters"  # papermill gives it a random one
-        for output in cell.get("outputs", []):
-            _clean_output(output, root)
-    return notebook
-
-
-def _clean_output(output: Any, root: Path) -> None:
-    for name in ("text", "evalue"):
-        if name in output:
-            output[name] = _scrubbed(output[name], root)
-    if "traceback" in output:
-        output["traceback"] = [_scrubbed(line, root) for line in output["traceback"]]
-    if text := output.get("data", {}).get("text/plain"):
-        output["data"]["text/plain"] = _scrubbed(text, root)
-
-
-def _scrubbed(text: str, root: Path) -> str:
-    """Replace the paths of this machine in a text."""
-    text = _ADDRESS.sub(" at 0x…", _CELL_FILE.sub("<cell>", text))
-    for path, name in ((f"{root}/", ""), (sys.prefix, "<env>"), (str(Path.home()), "~")):
-        text = text.replace(path, name) if len(path) > 2 else text
-    return text

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import threading
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 
 # What only JavaScript can show; a figure that matters is delivered as a picture as well.
 _INTERACTIVE = ("application/vnd.", "application/javascript")
+_exporters = threading.local()
 _ACTIVE = ("script", "iframe", "object", "embed", "link", "meta", "base", "form", "noscript")
 
 
@@ -30,13 +32,21 @@ class _Renderer(IPythonRenderer):
 
 def to_page(notebook: Any, templates: Path, page: dict[str, Any]) -> str:
     """Return a notebook as a page, by the template ``liscope`` in the folder ``templates``."""
-    exporter: Any = HTMLExporter  # nbconvert has no types
-    converted = exporter(
-        extra_template_basedirs=[str(templates)],
-        template_name="liscope",
-        filters={"markdown2html": markdown, "inert": inert},
-    ).from_notebook_node(_static(notebook), resources={"page": page})
+    converted = _exporter(templates).from_notebook_node(_static(notebook), resources={"page": page})
     return str(converted[0])
+
+
+def _exporter(templates: Path) -> Any:
+    """Return this thread's exporter, whose templates are compiled once."""
+    exporter: Any = HTMLExporter  # nbconvert has no types
+    ours = _exporters.__dict__.setdefault("by_folder", {})
+    if templates not in ours:
+        ours[templates] = exporter(
+            extra_template_basedirs=[str(templates)],
+            template_name="liscope",
+            filters={"markdown2html": markdown, "inert": inert},
+        )
+    return ours[templates]
 
 
 def markdown(source: str) -> str:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from liscope.workflow.deliver import CAPTIONS, SUMMARY
+from liscope.workflow.interactive import FOLDER as INTERACTIVE
 from liscope.workflow.markup import to_page
 from liscope.workflow.parameters import Parameters
 
@@ -36,6 +37,7 @@ def write_page(
         "links": [*_outputs(folder), "notebook.ipynb", "record.json"],
         "summary": read_json(folder / SUMMARY),
         "figures": [_figure(folder, name, text) for name, text in captions(folder).items()],
+        "interactive": captions(folder, INTERACTIVE),
         "parameters": [
             {"name": name, "value": value, **_meaning(model, name)}
             for name, value in record["parameters"].items()
@@ -45,12 +47,16 @@ def write_page(
     html = to_page(notebook, TEMPLATES, page)
     (folder / "index.html").write_text(html, encoding="utf-8")
     if names:
-        _write_thumbnail(folder / "figures" / f"{names[0]}.png", folder / THUMBNAIL)
+        first = thumbnail_of(folder / "figures" / f"{names[0]}.png")
+        (folder / THUMBNAIL).write_bytes(first)
 
 
-def captions(folder: Path) -> dict[str, str]:
-    """Return the figures of a run and their captions, in the notebook's order."""
-    file = folder / CAPTIONS
+def captions(folder: Path, kind: str = "figures") -> dict[str, str]:
+    """Return the figures of a run and their captions, in the notebook's order.
+
+    With ``kind`` "interactive", what there is to hover over.
+    """
+    file = folder / kind / CAPTIONS
     return read_json(file) if file.is_file() else {}
 
 
@@ -111,7 +117,8 @@ def _code(version: dict[str, Any]) -> str:
     return text
 
 
-def _write_thumbnail(figure: Path, thumbnail: Path) -> None:
+def thumbnail_of(figure: Path) -> bytes:
+    """Return a small JPEG of a figure."""
     from PIL import Image
 
     with Image.open(figure) as picture:
@@ -120,4 +127,4 @@ def _write_thumbnail(figure: Path, thumbnail: Path) -> None:
         white = Image.new("RGBA", small.size, "white")
         buffer = io.BytesIO()
         Image.alpha_composite(white, small).convert("RGB").save(buffer, "JPEG", quality=85)
-    thumbnail.write_bytes(buffer.getvalue())
+    return buffer.getvalue()

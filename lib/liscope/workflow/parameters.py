@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from types import NoneType, UnionType
 from typing import TYPE_CHECKING, Any, Literal, Self, Union, get_args, get_origin
 
@@ -46,7 +46,7 @@ class Parameters(BaseModel):
     @field_validator("sample", check_fields=False)
     @classmethod
     def _sample_is_a_plain_name(cls, value: str) -> str:
-        if not _SLUG.fullmatch(value):
+        if not is_plain_name(value):
             raise ValueError
         return value
 
@@ -121,12 +121,18 @@ class Parameters(BaseModel):
         name = _name(detail)
         place = f" ({where[name]})" if name in where else ""
         if detail["type"] == "extra_forbidden":
-            return f"{short(name, quoted=False)}{place}: no such parameter; {_nearest(name, cls)}"
+            advice = nearest(name, cls.model_fields)
+            return f"{short(name, quoted=False)}{place}: no such parameter; {advice}"
         if name not in cls.model_fields:
             return " ".join(_reason(detail).split())
         got = f"{name}{place}: got {short(detail['input'])}"
         reason = _reason(detail) if _adds(detail) else ""
         return f"{got}{f' ({reason})' if reason else ''}; right is {cls.expected(name)}"
+
+
+def is_plain_name(text: str) -> bool:
+    """Return whether a text can be a sample's name, and so a part of a path."""
+    return bool(_SLUG.fullmatch(text))
 
 
 def short(value: object, *, quoted: bool = True) -> str:
@@ -156,13 +162,13 @@ def _adds(detail: ErrorDetails) -> bool:
     )
 
 
-def _nearest(name: str, model: type[Parameters]) -> str:
+def nearest(name: str, known: Iterable[str]) -> str:
+    """Say which of the known names was meant, or which there are."""
     from difflib import get_close_matches  # here: not needed when all is well
 
-    near = get_close_matches(name, model.model_fields, n=2)
-    if near:
-        return f"did you mean {' or '.join(near)}?"
-    return f"known are {', '.join(model.model_fields)}"
+    names = list(known)
+    near = get_close_matches(name, names, n=2)
+    return f"did you mean {' or '.join(near)}?" if near else f"known are {', '.join(names)}"
 
 
 _WORDS = {

@@ -17,7 +17,9 @@ from liscope.workflow.parameters import Parameters, short
 
 Model = TypeVar("Model", bound=Parameters)
 
-_LARGEST = 100_000  # bytes; a parameter file has some dozens of lines
+Place = tuple[str | int, ...]
+
+LARGEST = 100_000  # bytes; a parameter file has some dozens of lines
 _DEEPEST = 6
 _TWO_MEANINGS = re.compile(
     r"""(?ix) yes|no|on|off                               # switches in YAML 1.1
@@ -49,7 +51,7 @@ def load_parameters(model: type[Model], file: Path | None, assignments: Sequence
     values: dict[str, object] = {}
     where: dict[str, str] = {}
     if file is not None:
-        values, lines = _from_file(file)
+        values, lines = read_values(file)
         where = {name: f"{file.name}, line {line}" for name, line in lines.items()}
     given = [_assignment(text) for text in assignments]
     names = [name for name, _ in given]
@@ -58,34 +60,76 @@ def load_parameters(model: type[Model], file: Path | None, assignments: Sequence
     return model.check(values | dict(given), where | dict.fromkeys(names, "-p"))
 
 
-def _from_file(file: Path) -> tuple[dict[str, object], dict[str, int]]:
-    try:
-        with file.open("rb") as stream:
-            raw = stream.read(_LARGEST + 1)
-        text = raw.decode("utf-8-sig")
-    except OSError as error:
-        raise ParameterError(f"{file}: cannot be read ({error.strerror})") from None
-    except UnicodeDecodeError:
-        raise ParameterError(f"{file.name}: not a text file in UTF-8") from None
-    if len(raw) > _LARGEST:
-        raise ParameterError(f"{file.name}: larger than {_LARGEST} bytes; no parameter file is")
-    values, lines = _parse(text, file.name)
+def read_values(file: Path) -> tuple[dict[str, object], dict[str, int]]:
+    """Return the values of a file of ``name: value`` lines, unchecked, and the line of each.
+
+    Raises
+    ------
+    ParameterError
+        If there is no such file, or it is not one of such lines.
+    """
+    values, lines = parse_yaml(read_text(file, LARGEST), file.name)
     if values is None:
         values = {}
     if not isinstance(values, dict) or not all(isinstance(name, str) for name in values):
         raise ParameterError(f"{file.name}: not a list of 'name: value' lines")
-    return values, lines
+    return values, {str(place[0]): line for place, line in lines.items() if len(place) == 1}
+
+
+def read_text(file: Path, largest: int) -> str:
+    """Return a text file of at most ``largest`` bytes.
+
+    Raises
+    ------
+    ParameterError
+        If there is no such file, or it is larger, or not in UTF-8.
+    """
+    try:
+        if file.exists() and not file.is_file():
+            raise ParameterError(f"{file.name}: cannot be read (not a file)")
+        with file.open("rb") as stream:
+            raw = stream.read(largest + 1)
+        text = raw.decode("utf-8-sig")
+    except OSError as error:
+        raise ParameterError(f"{file.name}: cannot be read ({error.strerror})") from None
+    except UnicodeDecodeError:
+        raise ParameterError(f"{file.name}: not a text file in UTF-8") from None
+    if len(raw) > largest:
+        raise ParameterError(
+            f"{file.name}: larger than {largest} bytes, the most that is read here"
+        )
+    return text
 
 
 def _assignment(text: str) -> tuple[str, object]:
     name, equals, value = text.partition("=")
     if not equals or not name.strip():
         raise ParameterError(f"-p {short(text)}: should be name=value")
-    return name.strip(), _parse(value.strip(), f"-p {short(name.strip(), quoted=False)}")[0]
+    return name.strip(), parse_yaml(value.strip(), f"-p {short(name.strip(), quoted=False)}")[0]
 
 
-def _parse(text: str, source: str) -> tuple[Any, dict[str, int]]:
-    """Return the value of a YAML text, and the line of each of its outermost names."""
+def parse_yaml(text: str, source: str) -> tuple[Any, dict[Place, int]]:
+    """Return the value of a YAML text, and the line of each name and list item in it.
+
+    Parameters
+    ----------
+    text
+        YAML without tags, anchors, directives, and words that programs read differently.
+    source
+        Where the text is from, for errors.
+
+    Returns
+    -------
+    value
+        What the text says.
+    lines
+        Line by place: ``("vary", "margin")``, ``(3, "sample")``.
+
+    Raises
+    ------
+    ParameterError
+        With one line that names source and line.
+    """
     # Imported here: `liscope list` and the notebooks need no YAML.
     from ruamel.yaml import YAML
     from ruamel.yaml.error import YAMLError
@@ -102,8 +146,18 @@ def _parse(text: str, source: str) -> tuple[Any, dict[str, int]]:
         raise ParameterError(f"{source}{_place(error)}") from None
     except ValueError:
         raise ParameterError(f"{source}: a number of thousands of digits") from None
-    pairs = node.value if isinstance(value, dict) else []
-    return value, {str(key.value): key.start_mark.line + 1 for key, _ in pairs}
+    return value, dict(_lines(node))
+
+
+def _lines(node: Any, place: Place = ()) -> Iterator[tuple[Place, int]]:
+    """Return the line of everything below a YAML node that has a name or a number."""
+    if node is None or isinstance(node.value, str):
+        return
+    for number, item in enumerate(node.value):
+        name, content = item if isinstance(item, tuple) else (None, item)
+        here = (*place, str(name.value) if name else number)
+        yield here, (name or content).start_mark.line + 1
+        yield from _lines(content, here)
 
 
 def _place(error: Exception) -> str:

@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from functools import partial
-from types import NoneType
-from typing import Any, Literal, get_args, get_origin
+from functools import lru_cache, partial
+from types import NoneType, UnionType
+from typing import Any, Literal, Union, get_args, get_origin
 
 from pydantic import GetCoreSchemaHandler
 from pydantic_core import CoreSchema, core_schema
@@ -60,6 +60,29 @@ def leaf_types(annotation: object) -> frozenset[type]:
     return frozenset().union(*(leaf_types(argument) for argument in get_args(annotation)))
 
 
+def kinds_of(annotation: Any) -> set[Any]:
+    """Return the types that a value of ``annotation`` may have; `list` for any list."""
+    if get_origin(annotation) is Literal:
+        return {type(choice) for choice in get_args(annotation)}
+    if get_origin(annotation) in (Union, UnionType):
+        return set().union(*(kinds_of(one) for one in get_args(annotation)))
+    return {get_origin(annotation) or annotation}
+
+
+def in_unit(value: object, meaning: Meaning, annotation: object) -> object:
+    """Return a number, or a text such as "50 nm", as a number in a parameter's unit.
+
+    Raises
+    ------
+    ValueError
+        If it is no number, or its unit does not convert.
+    """
+    numbers = kinds_of(annotation) & {int, float}
+    if not numbers or isinstance(value, list):
+        raise ValueError
+    return _convert(value, frozenset(numbers), meaning.unit)
+
+
 def _convert(value: Any, leaves: frozenset[type], unit: str) -> Any:
     """Turn text into a number where a number is due; let no type pass for another."""
     if isinstance(value, list | tuple):
@@ -90,6 +113,7 @@ def _number(text: str, unit: str, leaves: frozenset[type]) -> float | int:
     return int(match["number"]) if whole else float(match["number"])
 
 
+@lru_cache(maxsize=1000)
 def _in_unit(value: float, given: str, unit: str) -> float:
     # Imported here: pint and xarray take half a second, and few values carry a unit.
     import pint

@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import liscope
+from liscope.checksums import sha256
 from liscope.errors import RunError
 from liscope.workflow.deliver import KERNEL_NOTE
-from liscope.workflow.keys import Components, sha256
+from liscope.workflow.keys import Components
 from liscope.workflow.project import Workflow
 
 RECORD = "record.json"
@@ -116,6 +117,7 @@ def _git(root: Path, *arguments: str) -> str | None:
     return done.stdout.strip() if done.returncode == 0 else None
 
 
+@lru_cache(maxsize=1)
 def _packages() -> dict[str, str]:
     found = {found.metadata["Name"]: found.version for found in metadata.distributions()}
     return dict(sorted(found.items(), key=lambda item: item[0].lower()))

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from threading import Event, Thread
+from typing import TYPE_CHECKING
 
 from liscope.errors import RunError
 from liscope.progress import FILE as PROGRESS
@@ -18,6 +19,9 @@ from liscope.workflow.keys import Components, components, differences
 from liscope.workflow.parameters import Parameters
 from liscope.workflow.project import Project, Workflow
 from liscope.workflow.record import RECORD, altered, make_record, now, write_record
+
+if TYPE_CHECKING:
+    from liscope.cluster import Compute
 
 
 @dataclass(frozen=True)
@@ -37,6 +41,7 @@ def run(
     *,
     force: bool = False,
     progress: bool | None = None,
+    compute: Compute | None = None,
 ) -> RunResult:
     """Run a workflow on a sample, unless the same was done before.
 
@@ -48,6 +53,9 @@ def run(
         Run although the results are there, and replace them.
     progress
         Show progress bars; by default on a terminal only.
+    compute
+        Where its dask computations run; by default in threads of the kernel. The results do not
+        depend on it, nor does their key.
 
     Raises
     ------
@@ -63,8 +71,9 @@ def run(
     if done and not force and not altered(results / name):
         return RunResult(results / name, parts.key, fresh=True)
     bars = sys.stderr.isatty() if progress is None else progress
+    bar = f"{workflow.name} {sample}" * bars
     with running_folder(results, name) as folder:
-        _fill(project, workflow, parts, sample, folder, f"{workflow.name} {sample}" * bars)
+        _fill(project, workflow, parts, sample, folder, bar, compute)
         if changed := list(differences(asdict(parts), components(project, workflow, parameters))):
             raise RunError(f"{workflow.name} {sample}: {'; '.join(changed)} during the run; repeat")
         final = publish(folder, name, replace=done)
@@ -78,7 +87,13 @@ def failed_notebook(results: Path, name: str) -> Path:
 
 
 def _fill(
-    project: Project, workflow: Workflow, parts: Components, sample: str, folder: Path, bar: str
+    project: Project,
+    workflow: Workflow,
+    parts: Components,
+    sample: str,
+    folder: Path,
+    bar: str,
+    compute: Compute | None,
 ) -> None:
     """Run the notebook and write all that belongs in the run's folder, the record last."""
     # Imported here: a run that is up to date needs neither Jupyter nor its pages.
@@ -96,6 +111,7 @@ def _fill(
             folder=folder,
             scratch=scratch,
             bar=bar or None,
+            environment=compute.environment if compute else None,
         )
     failure = outcome.failure
     if failure is None and not (folder / KERNEL_NOTE).is_file():
@@ -107,6 +123,7 @@ def _fill(
         raise RunError(f"{workflow.name} {sample}: {failure}; the notebook so far: {where}")
     save(outcome.notebook, folder / "notebook.ipynb")
     record = make_record(workflow, sample, parts, folder, started)
+    record["compute"] = dict(compute.record) if compute else {"kind": "threads"}
     (folder / KERNEL_NOTE).unlink()
     (folder / PROGRESS).unlink(missing_ok=True)
     write_page(folder, record, outcome.notebook, workflow.model)

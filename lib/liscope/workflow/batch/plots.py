@@ -1,0 +1,116 @@
+"""Plots any column of a sweep's table against any other; for the notebook beside the table."""
+
+from __future__ import annotations
+
+from itertools import cycle
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from liscope.errors import DataError
+
+if TYPE_CHECKING:
+    import holoviews as hv
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+_WORDS = ("workflow", "sample", "key", "state", "error")  # a key such as 12e456789012 is no number
+
+
+def read_table(file: str | Path) -> pd.DataFrame:
+    """Return the runs of a sweep that were done, from its table.
+
+    Raises
+    ------
+    DataError
+        If there is no such table, or no run in it was done.
+    """
+    import pandas as pd
+
+    try:
+        runs = pd.read_csv(file, dtype=dict.fromkeys(_WORDS, str))
+    except (OSError, ValueError) as error:
+        raise DataError(f"{file}: no table of a sweep ({error})") from None
+    done = runs[runs["state"] == "done"].drop(columns=["state", "error"]).dropna(axis=1, how="all")
+    if done.empty:
+        raise DataError(f"{file}: no run was done; index.html says why")
+    return done.reset_index(drop=True)
+
+
+def plot(runs: pd.DataFrame, x: str, y: str, colour: str = "") -> Figure:
+    """Return a figure of one column against another.
+
+    Parameters
+    ----------
+    runs
+        One row a run.
+    x
+        A column of numbers or of words.
+    y
+        A column of numbers.
+    colour
+        A column whose values share a colour; nothing for one colour.
+
+    Raises
+    ------
+    DataError
+        If there is no such column, or `y` holds no numbers.
+    """
+    from matplotlib.figure import Figure
+
+    chosen = _chosen(runs, x, y, colour)
+    figure = Figure(figsize=(6.4, 4), layout="constrained")
+    axes = figure.subplots()
+    for (name, group), marker in zip(_groups(chosen, colour), cycle("osD^vP"), strict=False):
+        line = "-" if _numeric(runs, x) and group[x].is_unique else ""
+        # Hollow, so that a point does not hide another.
+        axes.plot(group[x], group[y], f"{marker}{line}", label=name, fillstyle="none")
+    axes.set(xlabel=x, ylabel=y)
+    if not _numeric(runs, x):
+        axes.tick_params(axis="x", rotation=30)
+    if colour:
+        axes.legend(title=colour, frameon=False)
+    return figure
+
+
+def explore(runs: pd.DataFrame, x: str, y: str, colour: str = "") -> hv.Element:
+    """Return the same plot to hover over, for JupyterLab; it names sample and key of each run.
+
+    Raises
+    ------
+    DataError
+        As for `plot`.
+    """
+    import hvplot.pandas  # noqa: F401  (it adds .hvplot)
+
+    chosen = _chosen(runs, x, y, colour)
+    hover = [name for name in ("sample", "key") if name not in (x, y, colour)]
+    by = {"by": colour} if colour else {}
+    return chosen.hvplot.scatter(
+        x=x, y=y, hover_cols=hover, size=60, width=700, height=420, legend="right", **by
+    )
+
+
+def _numeric(runs: pd.DataFrame, name: str) -> bool:
+    from pandas.api.types import is_bool_dtype, is_numeric_dtype
+
+    return bool(is_numeric_dtype(runs[name]) and not is_bool_dtype(runs[name]))
+
+
+def _chosen(runs: pd.DataFrame, x: str, y: str, colour: str) -> pd.DataFrame:
+    columns = [str(name) for name in runs.columns]
+    for name in filter(None, (x, y, colour)):
+        if name not in columns:
+            raise DataError(f"no column '{name}'; there are {', '.join(columns)}")
+    if not y or not _numeric(runs, y):
+        numbers = [name for name in columns if _numeric(runs, name)]
+        raise DataError(f"y: got '{y}'; right is a column of numbers: {', '.join(numbers)}")
+    chosen = runs.dropna(subset=[x, y])
+    words = [name for name in filter(None, (x, colour)) if not _numeric(runs, name)]
+    chosen = chosen.assign(**{name: chosen[name].astype(str) for name in words})
+    return chosen.sort_values(x) if _numeric(runs, x) else chosen
+
+
+def _groups(runs: pd.DataFrame, colour: str) -> list[tuple[str, Any]]:
+    if not colour:
+        return [("", runs)]
+    return [(str(name), group) for name, group in runs.groupby(colour, sort=True)]

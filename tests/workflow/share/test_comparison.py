@@ -1,0 +1,165 @@
+"""What comes out of a rerun, held against numbers whose difference is known."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import xarray as xr
+from bokeh.plotting import figure as plot
+from matplotlib.figure import Figure
+from PIL import Image
+
+from liscope.workflow.interactive import write_interactive
+from liscope.workflow.share.comparison import CLOSE, DIFFERS, SAME, Verdict, compare, distance
+
+VALUES = np.array([1.0, -20.0, 3e5, np.nan])
+
+
+def write(folder: Path, name: str, content: Any) -> None:
+    path = folder / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if path.suffix == ".json":
+        path.write_text(json.dumps(content))
+    elif path.suffix == ".csv":
+        pd.DataFrame(content).to_csv(path, index=False, float_format="%.17g")
+    elif path.suffix == ".nc":
+        content.to_netcdf(path, engine="h5netcdf")
+    elif path.suffix == ".png":
+        Image.fromarray(content).save(path)
+    else:
+        drawn = plot(width=200, height=200)
+        drawn.image(image=[content], x=0, y=0, dw=1, dh=1)
+        write_interactive(path.with_suffix(""), drawn, "")
+
+
+@pytest.fixture
+def verdict(tmp_path: Path) -> Callable[..., Verdict]:
+    def of(name: str, old: Any, new: Any, rtol: float = 1e-6) -> Verdict:
+        write(tmp_path / "old", name, old)
+        write(tmp_path / "new", name, new)
+        (found,) = compare(tmp_path / "old", tmp_path / "new", rtol)
+        return found
+
+    return of
+
+
+def dataset(values: np.ndarray, units: str = "nA", **others: Any) -> xr.Dataset:
+    return xr.Dataset({"current": ("x", values, {"units": units}), **others})
+
+
+PICTURE = np.full((20, 30, 3), 100, dtype=np.uint8)
+SPECK = PICTURE.copy()
+SPECK[3, 4] = (100, 103, 100)
+MARKED = PICTURE.copy()
+MARKED[3, 4] = 255
+IMAGE = np.arange(16.0).reshape(4, 4)
+CASES: dict[str, tuple[str, Any, Any, str, str]] = {
+    "summary": ("summary.json", {"a": 1.5, "b": "x"}, {"a": 1.5, "b": "x"}, SAME, ""),
+    "summary, close": ("summary.json", {"a": 1.0}, {"a": 1.0 + 1e-9}, CLOSE, "1.0e-09"),
+    "summary, apart": ("summary.json", {"a": 1.0}, {"a": 1.1}, DIFFERS, "9.1e-02"),
+    "summary, small ones too": (
+        "summary.json", {"a": 1e9, "b": 1e-9}, {"a": 1e9, "b": 2e-9}, DIFFERS, "5.0e-01",
+    ),
+    "summary, text": ("summary.json", {"a": "x"}, {"a": "y"}, DIFFERS, "a: 'x' -> 'y'"),
+    "summary, truth": ("summary.json", {"a": True}, {"a": 1}, DIFFERS, "a: True -> 1"),
+    "summary, nothing": ("summary.json", {"a": None}, {"a": 1}, DIFFERS, "a: None -> 1"),
+    "summary, name": ("summary.json", {"a": 1}, {"b": 1}, DIFFERS, "None"),
+    "table": ("tables/t.csv", {"v": VALUES}, {"v": VALUES}, SAME, ""),
+    "table, close": ("tables/t.csv", {"v": VALUES}, {"v": VALUES * (1 + 3e-8)}, CLOSE, "3.0e-08"),
+    "table, apart": ("tables/t.csv", {"v": VALUES}, {"v": VALUES * (1 + 3e-5)}, DIFFERS, "3.0e-05"),
+    "table, rounding about zero": (
+        "tables/t.csv", {"v": [1.0, 0.0]}, {"v": [1.0, 1e-15]}, CLOSE, "1.0e-09",
+    ),
+    "table, each column by itself": (
+        "tables/t.csv", {"v": [1e9], "w": [1e-9]}, {"v": [1e9], "w": [2e-9]}, DIFFERS, "5.0e-01",
+    ),
+    "table, row": ("tables/t.csv", {"v": [1.0]}, {"v": [1.0, 2.0]}, DIFFERS, "column v"),
+    "table, column": ("tables/t.csv", {"v": [1.0]}, {"v": [1.0], "w": [1.0]}, DIFFERS, "column w"),
+    "table, text": ("tables/t.csv", {"v": ["a"]}, {"v": ["b"]}, DIFFERS, "column v: 'a' -> 'b'"),
+    "table, NaN": ("tables/t.csv", {"v": [1.0, 2.0]}, {"v": [1.0, np.nan]}, DIFFERS, "'2'"),
+    "array, close": (
+        "arrays/a.nc", dataset(VALUES), dataset(VALUES * (1 + 3e-8)), CLOSE, "3.0e-08",
+    ),
+    "array, apart": (
+        "arrays/a.nc", dataset(VALUES), dataset(VALUES * (1 + 3e-5)), DIFFERS, "3.0e-05",
+    ),
+    "array, NaN": ("arrays/a.nc", dataset(VALUES), dataset(np.ones(4)), DIFFERS, "inf"),
+    "array, shape": ("arrays/a.nc", dataset(VALUES), dataset(VALUES[:3]), DIFFERS, "shape of"),
+    "array, type": (
+        "arrays/a.nc", dataset(VALUES), dataset(VALUES.astype("f4")), DIFFERS, "dtype of",
+    ),
+    "array, units": ("arrays/a.nc", dataset(VALUES), dataset(VALUES, "pA"), DIFFERS, "units of"),
+    "array, variable": (
+        "arrays/a.nc", dataset(VALUES), dataset(VALUES, b=("x", VALUES)), DIFFERS, "'b'",
+    ),
+    "array, texts": (
+        "arrays/a.nc", dataset(VALUES, b=("y", ["u"])), dataset(VALUES, b=("y", ["v"])), DIFFERS,
+        "other texts",
+    ),
+    "figure": ("figures/f.png", PICTURE, PICTURE, SAME, ""),
+    "figure, shade": ("figures/f.png", PICTURE, SPECK, CLOSE, "3 of 255"),
+    "figure, mark": ("figures/f.png", PICTURE, MARKED, DIFFERS, "0.17 % of the pixels"),
+    "figure, size": ("figures/f.png", PICTURE, PICTURE[:10], DIFFERS, "30 x 20 -> 30 x 10"),
+    "page": ("interactive/p.html", IMAGE, IMAGE, CLOSE, "0.0e+00"),
+    "page, close": ("interactive/p.html", IMAGE, IMAGE * (1 + 3e-8), CLOSE, "3.0e-08"),
+    "page, apart": ("interactive/p.html", IMAGE, IMAGE * 1.1, DIFFERS, "9.1e-02"),
+    "page, shape": ("interactive/p.html", IMAGE, IMAGE[:2], DIFFERS, "other shapes"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_the_verdict(case: str, verdict: Callable[..., Verdict]) -> None:
+    name, old, new, state, detail = CASES[case]
+    found = verdict(name, old, new)
+    assert found.name == name.removesuffix(".png")
+    assert found.state == state and detail in found.detail, found
+
+
+def test_the_tolerance_decides(verdict: Callable[..., Verdict]) -> None:
+    changed = VALUES * (1 + 3e-5)
+    assert verdict("tables/t.csv", {"v": VALUES}, {"v": changed}, 1e-4).state == CLOSE
+
+
+def test_what_is_missing_or_new_differs(tmp_path: Path) -> None:
+    write(tmp_path / "old", "tables/gone.csv", {"v": [1]})
+    write(tmp_path / "new", "tables/new.csv", {"v": [1]})
+    found = list(compare(tmp_path / "old", tmp_path / "new"))
+    assert found == [
+        Verdict("tables/gone.csv", DIFFERS, "is missing"),
+        Verdict("tables/new.csv", DIFFERS, "is new"),
+    ]
+
+
+def test_a_vector_drawing_alone_is_judged_by_its_pixels(tmp_path: Path) -> None:
+    for folder in ("old", "new"):
+        write(tmp_path / folder, "figures/f.png", PICTURE)
+        drawn = Figure()
+        drawn.savefig(tmp_path / folder / "figures/f.svg", metadata={"Title": folder})
+    (found,) = compare(tmp_path / "old", tmp_path / "new")
+    assert found == Verdict("figures/f", CLOSE, "0 of 255 in a pixel at most")
+
+
+@pytest.mark.parametrize(
+    "name", ["summary.json", "arrays/a.nc", "figures/f.png", "interactive/p.html"]
+)
+def test_a_damaged_result_differs(tmp_path: Path, name: str) -> None:
+    for folder, content in (("old", b"{\xff\x1b[31m"), ("new", b"{}")):
+        path = tmp_path / folder / name
+        path.parent.mkdir(parents=True)
+        path.write_bytes(content)
+    (found,) = compare(tmp_path / "old", tmp_path / "new")
+    assert found.state == DIFFERS and found.detail.isprintable()
+
+
+def test_distance_of_what_is_infinite() -> None:
+    assert distance([np.inf, 1], [np.inf, 1]) == 0
+    assert distance([np.inf, 1], [-np.inf, 1]) == np.inf
+    assert distance([], []) == 0
+    assert distance([0.0], [0.0]) == 0
+    assert distance([1 + 1j], [1 + 1.1j]) == pytest.approx(0.1 / abs(1 + 1.1j))
