@@ -17,6 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -75,16 +76,21 @@ def calm(root: Path) -> float:
     return time.monotonic() - begun
 
 
-def storm(root: Path, kills: int, lasts: float, seed: int) -> Storm:
-    """Kill the sweep at random moments, then let it come to its end."""
-    draw, found, begun = random.Random(seed), Storm(), time.monotonic()
-    for number in range(kills):
+def storm(root: Path, moments: Sequence[tuple[int, float]]) -> Storm:
+    """Kill the sweep again and again, then let it come to its end.
+
+    A moment is so many seconds after so many runs are there.
+    """
+    found, begun = Storm(), time.monotonic()
+    for number, (runs, seconds) in enumerate(moments):
         process = start(root, number)
-        time.sleep(draw.uniform(0.2, 1.6 * lasts / kills))
+        while len(shown_folders(root)) < runs and process.poll() is None:
+            time.sleep(0.01)
+        time.sleep(seconds)
         process.kill()
         found.killed += process.wait() < 0
         found.finished[number] = executed_names(shown_folders(root))
-    last = start(root, kills)
+    last = start(root, len(moments))
     _, errors = last.communicate()
     assert last.returncode == 0, errors
     found.seconds = time.monotonic() - begun
@@ -157,7 +163,9 @@ def main() -> int:
         undisturbed = project(Path(folder) / "calm", options.runs)
         lasts = calm(undisturbed)
         root = project(Path(folder) / "storm", options.runs)
-        found = storm(root, options.kills, lasts, options.seed)
+        draw = random.Random(options.seed)
+        longest = 1.6 * lasts / options.kills
+        found = storm(root, [(0, draw.uniform(0.2, longest)) for _ in range(options.kills)])
         wrong = faults(root, undisturbed, found, options.runs)
         executed = len((root / LOG).read_text().splitlines())
     finished = [len(names) for names in found.finished.values()]

@@ -24,7 +24,8 @@ def environment() -> str:
     project, groups = settings["project"], settings["dependency-groups"]
     needed = sorted([*project["dependencies"], *groups["lab"]])
     lines = ["name: liscope", "channels:", "  - conda-forge", "dependencies:"]
-    lines += [f"  - python{project['requires-python']}"]
+    # One version: repo2docker understands no other pin, and would begin with a Python of its own.
+    lines += [f"  - python={project['requires-python'].removeprefix('>=')}"]
     lines += [f"  - {conda(item)}" for item in needed if name(item) not in PIP_ONLY]
     lines += ["  - pip", "  - pip:"]
     lines += [f"      - {item}" for item in needed if name(item) in PIP_ONLY]

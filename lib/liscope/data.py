@@ -15,9 +15,8 @@ import logging
 import os
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import xarray as xr
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
@@ -25,13 +24,9 @@ from liscope import specimens
 from liscope.checksums import sha256 as checksum
 from liscope.errors import ReaderError
 from liscope.places import find_root
-from liscope.readers import (
-    read_curves,
-    read_diffraction,
-    read_ions,
-    read_orientations,
-    read_scan,
-)
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 
 def project_root() -> Path:
@@ -71,6 +66,8 @@ def open_scan(name: str) -> xr.Dataset:
     ReaderError
         If there is none, or the file is damaged or of another kind.
     """
+    from liscope.readers import read_scan  # here: arrays take their time to load
+
     path = locate(name)
     return read_scan(path) if path else specimens.measurement(name.partition(":")[2])
 
@@ -83,6 +80,8 @@ def open_curves(name: str) -> xr.Dataset:
     ReaderError
         If there are none, or the file is damaged or of another kind.
     """
+    from liscope.readers import read_curves  # here: arrays take their time to load
+
     path = locate(name)
     return read_curves(path) if path else specimens.measurement(name.partition(":")[2])
 
@@ -97,6 +96,8 @@ def open_ions(name: str) -> xr.Dataset:
     ReaderError
         If there are none, or the file is damaged or of another kind.
     """
+    from liscope.readers import read_ions  # here: arrays take their time to load
+
     path = locate(name)
     return read_ions(path) if path else specimens.measurement(name.partition(":")[2])
 
@@ -109,6 +110,8 @@ def open_diffraction(name: str) -> xr.Dataset:
     ReaderError
         If there is none, or the file is damaged or of another kind.
     """
+    from liscope.readers import read_diffraction  # here: arrays take their time to load
+
     path = locate(name)
     return read_diffraction(path) if path else specimens.measurement(name.partition(":")[2])
 
@@ -121,6 +124,8 @@ def open_orientations(name: str) -> xr.Dataset:
     ReaderError
         If there is none, or the file is damaged or of another kind.
     """
+    from liscope.readers import read_orientations  # here: arrays take their time to load
+
     path = locate(name)
     return read_orientations(path) if path else specimens.measurement(name.partition(":")[2])
 

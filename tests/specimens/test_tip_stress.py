@@ -233,3 +233,10 @@ def test_a_measurement_carries_units_and_no_truth() -> None:
 def test_wrong_names_are_refused(name: str, message: str) -> None:
     with pytest.raises(ReaderError, match=message):
         specimens.measurement(name)
+
+
+def test_films_and_lamellae_are_named_as_their_simulations_have_them() -> None:
+    from liscope.specimens import FILMS, LAMELLAE, lamella, tip_stress
+
+    assert set(FILMS) == set(tip_stress.FILMS)
+    assert set(LAMELLAE) == set(lamella.LAMELLAE)

@@ -26,7 +26,7 @@ def explore_patterns(
     spots_of: Callable[[int, int], Sequence[xr.Dataset]],
     axis: str = "y",
 ) -> hv.Layout | None:
-    """Return the orientation map, where the pointer shows the pattern behind; None outside JupyterLab.
+    """Return the orientation map, where pointing shows the pattern; None outside JupyterLab.
 
     Parameters
     ----------

@@ -11,30 +11,51 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from functools import lru_cache, partial
-
-import xarray as xr
+from typing import TYPE_CHECKING
 
 from liscope.errors import ReaderError
-from liscope.specimens import conductive_lithium, ionic_loops, tip_stress
 
+if TYPE_CHECKING:
+    import xarray as xr
+
+# The names stand here, and the simulations are imported when one is opened: `liscope status` checks
+# names alone, and arrays and crystallography take a second to load.
+FILMS = ("lmo", "mno2")
 LAMELLAE = ("lmno_pristine", "lmno_cycled_roi1", "lmno_cycled_roi2")
 
 
+def _film(name: str, seed: int) -> xr.DataTree:
+    from liscope.specimens import tip_stress
+
+    return tip_stress.simulate(name, seed)
+
+
+def _overlay(seed: int) -> xr.DataTree:
+    from liscope.specimens import conductive_lithium
+
+    return conductive_lithium.simulate(seed)
+
+
+def _loops(seed: int) -> xr.DataTree:
+    from liscope.specimens import ionic_loops
+
+    return ionic_loops.simulate(seed)
+
+
 def _lamella(name: str, seed: int) -> xr.DataTree:
-    # here: the crystallography takes its time to load
     from liscope.specimens import lamella
 
     return lamella.simulate(name, seed)
 
 
 SPECIMENS: Mapping[str, Callable[[int], xr.DataTree]] = {
-    **{film: partial(tip_stress.simulate, film) for film in tip_stress.FILMS},
-    "rf_lmo": conductive_lithium.simulate,
-    "rf_lmo_iv": ionic_loops.simulate,
+    **{film: partial(_film, film) for film in FILMS},
+    "rf_lmo": _overlay,
+    "rf_lmo_iv": _loops,
     **{name: partial(_lamella, name) for name in LAMELLAE},
 }
 MEASUREMENTS = (
-    {film: ("pristine", "stressed") for film in tip_stress.FILMS}
+    {film: ("pristine", "stressed") for film in FILMS}
     | {
         "rf_lmo": ("cafm", "cafm_later", "sims"),
         "rf_lmo_iv": ("curves", "rates", "reversal"),

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import random
 from pathlib import Path
 
 import batch_kills
 import pytest
 
-RUNS, KILLS = 6, 3
+RUNS = 6
 
 
 @pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="looks for kernels in /proc")
 def test_a_killed_sweep_goes_on_where_it_was(tmp_path: Path) -> None:
     undisturbed = batch_kills.project(tmp_path / "calm", RUNS)
-    lasts = batch_kills.calm(undisturbed)
+    batch_kills.calm(undisturbed)
     root = batch_kills.project(tmp_path / "storm", RUNS)
-    found = batch_kills.storm(root, KILLS, lasts, seed=20261121)
-    assert found.killed >= 2, "the kills came too late to show anything"
+    draw = random.Random(20261121)
+    moments = [(runs, draw.uniform(0, 0.5)) for runs in (0, 1, 3)]
+    found = batch_kills.storm(root, moments)
+    assert found.killed == 3, "the kills came too late to show anything"
+    assert len(found.finished[2]) >= 3
     assert batch_kills.faults(root, undisturbed, found, RUNS) == []
