@@ -123,4 +123,3 @@ def test_a_task_that_fails_on_a_cluster_leaves_no_note(
     with client, pytest.raises(ZeroDivisionError), watch("quotients"):
         dask.compute(*[dask.delayed(divmod)(1, i) for i in (1, 0, 2)])
     assert list(tmp_path.iterdir()) == []
-

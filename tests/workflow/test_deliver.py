@@ -10,9 +10,11 @@ import pytest
 import xarray as xr
 from matplotlib.figure import Figure
 from test_parameters import Scan
+from toy_project import make
 
 from liscope.errors import RunError
 from liscope.workflow.deliver import deliver, plain_name
+from liscope.workflow.project import Project
 
 
 @pytest.fixture
@@ -125,3 +127,21 @@ def test_by_hand_nothing_is_written(
     deliver(Scan())
     assert "'liscope run <workflow>'" in capsys.readouterr().out
     assert sorted(root.rglob("*")) == before
+
+
+def test_by_hand_it_names_the_sample_and_how_to_keep_what_was_explored(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = make(tmp_path / "toy")
+    monkeypatch.chdir(root)
+    monkeypatch.syspath_prepend(root / "model")
+    monkeypatch.delenv("LISCOPE_RUN", raising=False)
+    model = Project.here().workflow("toy").model
+    monkeypatch.setenv("JPY_SESSION_NAME", str(root / "notebooks/toy.ipynb"))
+    deliver(model(sample="first"), summary={})
+    assert "'liscope run toy -f params/toy/first.yaml'" in capsys.readouterr().out
+    monkeypatch.setenv("JPY_SESSION_NAME", str(root / "results/scratch/toy-first.ipynb"))
+    deliver(model(sample="other"), summary={})
+    said = capsys.readouterr().out
+    assert "'liscope run toy'" in said
+    assert "'liscope keep results/scratch/toy-first.ipynb' keeps" in said

@@ -193,12 +193,17 @@ def _peak_memory() -> float | None:
 def _say_how_to_run(parameters: Parameters) -> None:
     import click
 
-    from liscope.workflow.project import Project
+    from liscope.workflow.project import SCRATCH, Project
 
     declared = f"{type(parameters).__module__}:{type(parameters).__name__}"
     try:
-        names = [w.name for w in Project.here().workflows() if w.declared == declared]
+        found = [w for w in Project.here().workflows() if w.declared == declared]
     except RunError:
-        names = []
-    command = f"liscope run {names[0] if names else '<workflow>'}"
+        found = []
+    command = f"liscope run {found[0].name if found else '<workflow>'}"
+    if found and parameters.sample in [file.stem for file in found[0].samples]:
+        command += f" -f params/{found[0].name}/{parameters.sample}.yaml"
     click.echo(f"Nothing was written: '{command}' keeps figures, tables and record in results/.")
+    notebook = Path(os.environ.get("JPY_SESSION_NAME", ""))  # JupyterLab says which one it is
+    if notebook.parent.name == SCRATCH:
+        click.echo(f"'liscope keep results/{SCRATCH}/{notebook.name}' keeps these parameters.")

@@ -15,11 +15,9 @@ from typing import Any
 from liscope.errors import LiscopeError, ParameterError, RunError
 from liscope.workflow.parameters import Parameters
 from liscope.workflow.params_file import load_parameters
-from liscope.workflow.project import Project
+from liscope.workflow.project import BATCHES, SCRATCH, Project
 from liscope.workflow.record import RECORD, read_record
 
-SCRATCH = "scratch"
-BATCHES = "batches"
 _TEXTS = ("workflow", "title", "sample", "key", "ended")
 
 

@@ -14,6 +14,9 @@ from liscope.errors import ParameterError, RunError
 from liscope.places import find_root
 from liscope.workflow.parameters import Parameters, short
 
+# What lies beside the workflows in results/.
+SCRATCH, BATCHES = "scratch", "batches"
+
 
 @dataclass(frozen=True)
 class Workflow:

@@ -78,7 +78,7 @@ def read_record(folder: Path) -> dict[str, Any]:
         record: dict[str, Any] = json.loads((folder / RECORD).read_text(encoding="utf-8"))
         if record["components"] and record["outputs"] and record["ended"]:
             return record
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         pass
     raise RunError(f"the record in {folder.name} is damaged: remove the folder, run again")
 

@@ -16,9 +16,9 @@ from pathlib import Path
 from filelock import FileLock
 
 from liscope.workflow.cleaning import Item
-from liscope.workflow.inventory import SCRATCH, rooms
+from liscope.workflow.inventory import rooms
 from liscope.workflow.ledger import shared_runs
-from liscope.workflow.project import Project
+from liscope.workflow.project import SCRATCH, Project
 
 _GONE = ".gone-"
 

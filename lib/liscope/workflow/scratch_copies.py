@@ -14,7 +14,6 @@ from filelock import FileLock
 
 from liscope.errors import ParameterError, RunError
 from liscope.workflow.folders import write_whole
-from liscope.workflow.inventory import SCRATCH
 from liscope.workflow.parameter_cells import (
     INJECTED,
     parameters_cell,
@@ -23,7 +22,7 @@ from liscope.workflow.parameter_cells import (
     tagged,
 )
 from liscope.workflow.parameters import Parameters, nearest, short
-from liscope.workflow.project import Project, Workflow
+from liscope.workflow.project import SCRATCH, Project, Workflow
 
 _LARGEST = 200_000_000  # bytes; a notebook with every map of a session in it is smaller
 

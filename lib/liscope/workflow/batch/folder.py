@@ -19,10 +19,9 @@ from liscope.workflow.batch.plan import Plan
 from liscope.workflow.batch.pool import Outcome
 from liscope.workflow.batch.table import Table
 from liscope.workflow.folders import clear_half_written, write_whole
-from liscope.workflow.project import Project
+from liscope.workflow.project import BATCHES, Project
 from liscope.workflow.record import RECORD, code_version, now
 
-BATCHES = "batches"
 _NOTEBOOK = "comparison.ipynb"
 
 

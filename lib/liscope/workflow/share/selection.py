@@ -13,10 +13,8 @@ from liscope.workflow.folders import name_of
 from liscope.workflow.keys import components, differences
 from liscope.workflow.parameters import Parameters, short
 from liscope.workflow.params_file import load_parameters
-from liscope.workflow.project import Project, Workflow
+from liscope.workflow.project import BATCHES, Project, Workflow
 from liscope.workflow.record import RECORD, altered, read_record
-
-BATCHES = "batches"
 
 
 @dataclass(frozen=True)
