@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from liscope.errors import ParameterError, RunError
+from liscope.workflow.commands.cluster_options import cluster_options
 
 if TYPE_CHECKING:
+    from liscope.cluster import Compute
     from liscope.workflow.share.rerun import Opened, Rerun
 
 
@@ -20,7 +23,14 @@ if TYPE_CHECKING:
 @click.option("--into", type=click.Path(path_type=Path), help="An empty or new folder.")
 @click.option("--rtol", type=click.FloatRange(0, 1), help="Relative tolerance (default: 1e-6).")
 @click.option("--yes", is_flag=True, help="Execute the notebooks without asking.")
-def rerun(archive: Path, into: Path | None, rtol: float | None, yes: bool) -> None:
+@cluster_options
+def rerun(
+    archive: Path,
+    into: Path | None,
+    rtol: float | None,
+    yes: bool,
+    compute: AbstractContextManager[Compute],
+) -> None:
     """Execute the supplement ARCHIVE again, and compare the results with those in it.
 
     Exit code 0 only if every run succeeds and no result differs.
@@ -41,9 +51,10 @@ def rerun(archive: Path, into: Path | None, rtol: float | None, yes: bool) -> No
         _clear(root, made)
         raise
     reruns = []
-    for one in execute(opened, RTOL if rtol is None else rtol):
-        _show(one)
-        reruns.append(one)
+    with compute as where:
+        for one in execute(opened, RTOL if rtol is None else rtol, where):
+            _show(one)
+            reruns.append(one)
     click.echo("; ".join(f"{number} {state}" for state, number in counted(reruns).items()))
     if failed := [one.name for one in reruns if not one.same]:
         raise RunError(f"{len(failed)} of {len(reruns)} runs failed or differ: {', '.join(failed)}")

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import liscope
 from liscope.errors import LiscopeError, ParameterError
@@ -19,6 +20,9 @@ from liscope.workflow.share.comparison import DIFFERS, Verdict, compare
 from liscope.workflow.share.crate_reading import RecordedRun, read_crate
 from liscope.workflow.share.layout import SUPPLEMENT, lay_out
 from liscope.workflow.share.unpack import unpack
+
+if TYPE_CHECKING:
+    from liscope.cluster import Compute
 
 _OURS = re.compile(r"liscope\.parameters\.[a-z_][a-z0-9_]*:[A-Za-z_][A-Za-z0-9_]*")
 
@@ -63,7 +67,7 @@ def open_supplement(archive: Path, root: Path) -> Opened:
     return Opened(lay_out(root / SUPPLEMENT, root, runs, right), runs)
 
 
-def execute(opened: Opened, rtol: float) -> Iterator[Rerun]:
+def execute(opened: Opened, rtol: float, compute: Compute | None = None) -> Iterator[Rerun]:
     """Execute one run after the other and compare its results; this runs foreign code."""
     from liscope import data  # here, as in `keys`
 
@@ -72,12 +76,14 @@ def execute(opened: Opened, rtol: float) -> Iterator[Rerun]:
     with contextlib.chdir(opened.project.root):
         for recorded in opened.runs:
             try:
-                yield _execute(opened.project, recorded, rtol)
+                yield _execute(opened.project, recorded, rtol, compute)
             except LiscopeError as error:
                 yield Rerun(recorded.name, failure=" ".join(str(error).split()))
 
 
-def _execute(project: Project, recorded: RecordedRun, rtol: float) -> Rerun:
+def _execute(
+    project: Project, recorded: RecordedRun, rtol: float, compute: Compute | None
+) -> Rerun:
     workflow = project.workflow(recorded.workflow)
     _check_model(workflow)
     parameters = workflow.model.check(recorded.parameters)
@@ -90,7 +96,7 @@ def _execute(project: Project, recorded: RecordedRun, rtol: float) -> Rerun:
                 f"{short(given.name)} is not in the archive ({given.bytes} bytes, "
                 f"sha256 {given.sha256}); ask its authors"
             )
-    result = run(project, workflow, parameters, parameters.sample, force=True)
+    result = run(project, workflow, parameters, parameters.sample, force=True, compute=compute)
     old = project.root / SUPPLEMENT / "results" / recorded.name
     return Rerun(recorded.name, list(compare(old, result.folder, rtol)))
 
