@@ -18,6 +18,7 @@ from liscope.errors import ParameterError
 KINDS = ("none", "threads", "local", "slurm", "gateway")
 ADDRESS = "DASK_SCHEDULER_ADDRESS"  # dask's own name, so that any dask program sees the same
 WORKERS = "LISCOPE_WORKERS"
+_LARGE = "64 MB"  # of a task graph, before dask warns: templates are 11 MB, and travel once
 _NOWHERE = ("", "None")  # what the variable says where there is no scheduler
 
 
@@ -94,9 +95,12 @@ def connect() -> str:
     if address in _NOWHERE:
         alone = os.environ.get("DASK_SCHEDULER") == "synchronous"
         return "one thread of this process" if alone else "threads of this process"
+    from dask import config
+
     from liscope.cluster_kinds import client_of, default
 
     client = default() or client_of(address, set_as_default=True)  # a cell may run twice
+    config.set({"distributed.admin.large-graph-warning-threshold": _LARGE})
     count = int(os.environ.get(WORKERS, 0)) or len(_workers(client))
     return "one worker process" if count == 1 else f"{count} worker processes"
 

@@ -29,6 +29,9 @@ SAME = ("liscope", "numpy", "scipy", "dask", "distributed")  # packages that mak
 QUIET = {"dashboard": False, "dashboard_address": "127.0.0.1:0"}
 # Ctrl-C in a terminal reaches workers as well; it is the parent that stops them.
 DEAF = "import signal\nsignal.signal(signal.SIGINT, signal.SIG_IGN)"
+# Arrays of some megabytes come and go all the time. Workers that return each to the system at once,
+# as dask has them do, spend a third of their time on that.
+HOARD = {"MALLOC_TRIM_THRESHOLD_": 128 * 2**20, "MALLOC_MMAP_THRESHOLD_": 32 * 2**20}
 
 dd: Any = import_module("distributed")  # it has no types
 
@@ -104,6 +107,7 @@ def _local(workers: int, memory: int | None) -> Iterator[Client]:
             f"machine's {format_bytes(MEMORY_LIMIT)}; give less memory or fewer workers"
         )
     with (
+        config.set({f"distributed.nanny.pre-spawn-environ.{name}": n for name, n in HOARD.items()}),
         dd.LocalCluster(
             n_workers=workers,
             threads_per_worker=1,
