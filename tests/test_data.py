@@ -1,5 +1,6 @@
 import hashlib
 import re
+from pathlib import Path
 
 import pytest
 import synthetic_diffraction as files
@@ -97,3 +98,20 @@ def test_specimens_are_patterns_and_what_is_not_there_is_refused(tmp_path):
 def test_a_real_map_is_one(real):
     assert data.is_orientation_map("real:sdss_ferrite_austenite.ang")
     assert not data.is_orientation_map("real:test1.blo")
+
+
+def test_all_files_of_a_measurement_belong_to_it(tmp_path: Path) -> None:
+    names = ("a.zspy/.zgroup", "a.zspy/E/0.0", "b_000.tvips", "b_001.tvips", "c_001.tvips", "d.mib")
+    names += ("d.hdr", "e.hdr", "f/one.txt", "f/two.txt", "f/sub/three.txt", "f/.DS_Store", "g.csv")
+    for name in names:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(name)
+
+    def found(name: str) -> list[str]:
+        return [one.relative_to(tmp_path).as_posix() for one in data.files_of(tmp_path / name)]
+
+    assert found("a.zspy") == ["a.zspy/.zgroup", "a.zspy/E/0.0"]
+    assert found("b_000.tvips") == ["b_000.tvips", "b_001.tvips"]
+    assert found("d.mib") == ["d.hdr", "d.mib"]
+    assert found("f") == ["f/one.txt", "f/two.txt"]
+    assert found("g.csv") == ["g.csv"]

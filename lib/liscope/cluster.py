@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -39,10 +39,9 @@ class Compute:
     record: Mapping[str, str | int | None]
 
 
-@contextmanager
 def started(
     kind: str | None = None, workers: int | None = None, memory: str | None = None
-) -> Iterator[Compute]:
+) -> AbstractContextManager[Compute]:
     """Start workers, or find them, and stop at the end what was started.
 
     Parameters
@@ -68,6 +67,11 @@ def started(
     where = kind or os.environ.get(ADDRESS, "")
     where = "threads" if where in _NOWHERE else where
     _check(where, workers, memory)
+    return _started(where, workers, memory)
+
+
+@contextmanager
+def _started(where: str, workers: int | None, memory: str | None) -> Iterator[Compute]:
     if where in ("none", "threads"):
         yield _here(where, workers)
         return

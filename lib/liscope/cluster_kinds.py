@@ -208,6 +208,8 @@ def _gateway_answer(ask: Callable[[Any], Any]) -> Any:
 @contextmanager
 def _address(address: str) -> Iterator[Client]:
     with client_of(address, set_as_default=False) as client:
+        if not client.scheduler_info(n_workers=-1)["workers"]:
+            raise ParameterError("cluster: the scheduler there has no workers; start some first")
         _check_versions(client)
         yield client
 

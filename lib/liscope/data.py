@@ -13,6 +13,7 @@ from __future__ import annotations
 import difflib
 import logging
 import os
+import re
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -32,6 +33,31 @@ if TYPE_CHECKING:
 def project_root() -> Path:
     """Return the project around the current folder, or the checkout of this package."""
     return find_root() or Path(__file__).resolve().parents[2]
+
+
+def files_of(path: Path) -> list[Path]:
+    """Return all files of a measurement, sorted: those of its folder, or that a file belongs with.
+
+    A folder's own folders count for Zarr only; hidden files do not, but for Zarr's.
+    """
+    if path.is_dir():
+        zarr = path.suffix.lower() == ".zspy"
+        found = path.rglob("*") if zarr else path.iterdir()
+        kept = (one for one in found if one.name.startswith(".z") or one.name[:1] != ".")
+        return sorted(one for one in kept if one.is_file())
+    others = path.parent.iterdir() if path.suffix.lower() in (".mib", ".tvips") else ()
+    return sorted({path, *(one for one in others if belongs(one.name, path.name))})
+
+
+def belongs(name: str, first: str) -> bool:
+    """Tell whether the file ``name`` is read with the file ``first`` of the same folder.
+
+    The header of a Merlin ``.mib``, and the further files of a TVIPS series.
+    """
+    series = re.fullmatch(r"(.*)_000\.tvips", first, re.IGNORECASE)
+    if series:
+        return bool(re.fullmatch(rf"{re.escape(series[1])}_\d{{3}}\.tvips", name, re.IGNORECASE))
+    return first.lower().endswith(".mib") and name.lower() == f"{first.lower()[:-4]}.hdr"
 
 
 def locate(name: str, download: bool = True) -> Path | None:

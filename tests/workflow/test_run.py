@@ -11,6 +11,7 @@ import toy_project
 from toy_project import command, complete, make, results_of, shown_folders
 
 from liscope.errors import ParameterError, ReaderError, RunError
+from liscope.workflow.keys import components
 from liscope.workflow.parameters import Parameters
 from liscope.workflow.project import Project
 from liscope.workflow.run import RunResult, run
@@ -183,3 +184,20 @@ def test_missing_data_is_refused_before_a_kernel_starts(
     with pytest.raises(ParameterError, match="scan: no data 'scan'"):
         go(project)
     assert not project.results("toy").exists()
+
+
+def test_what_lies_deep_in_a_folder_of_data_is_in_the_key(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = make(tmp_path / "toy", model="ToyWithData")
+    chunk = root / "scan.zspy" / "data" / "0.0"
+    chunk.parent.mkdir(parents=True)
+    monkeypatch.chdir(root)
+    monkeypatch.syspath_prepend(root / "model")
+    workflow = Project.here().workflow("toy")
+    keys = set()
+    for content in ("one", "two"):
+        chunk.write_text(content)
+        parameters = workflow.model.check({"scan": "scan.zspy"})
+        keys.add(components(Project(root), workflow, parameters).key)
+    assert len(keys) == 2

@@ -9,10 +9,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from liscope.errors import LiscopeError, ParameterError
-from liscope.workflow.folders import name_of
 from liscope.workflow.inventory import (
     Run,
-    batches,
+    batch_runs,
     best_of,
     by_sample,
     failed_notebooks,
@@ -83,17 +82,18 @@ def select(project: Project, wanted: Wanted) -> tuple[list[Item], list[str]]:
     Raises
     ------
     RunError
-        If it cannot be read which runs the supplements refer to.
+        If it cannot be read which runs the supplements refer to or, unless ``thorough``, which
+        runs the pages of the batches show.
     """
     results = project.root / "results"
     shared = {run: name for name, runs in shared_runs(project).items() for run in runs}
-    shown = {run: batch.folder.name for batch in batches(results) for run in batch.runs}
+    shown = {} if wanted.thorough else batch_runs(results)
     items: list[Item] = []
     kept: list[str] = []
     for run, why, stands in _meant(project, wanted):
         if run.name in shared:
             kept.append(f"in the supplement {shared[run.name]}")
-        elif run.name in shown and not wanted.thorough:
+        elif run.name in shown:
             kept.append(f"on the page of the batch {shown[run.name]} (unless --thorough)")
         elif stands and not wanted.thorough:
             kept.append("standing for a sample (unless --thorough)")
@@ -135,7 +135,7 @@ class _Stale:
         }
 
     def __contains__(self, run: Run) -> bool:
-        name, sample = run.sample
+        name = run.record["workflow"]
         if name not in self._workflows:
             return False  # its notebook is gone, so that nobody can run it again
         workflow, around = self._workflows[name], self._around[name]
@@ -144,7 +144,7 @@ class _Stale:
             parts = components(self._project, workflow, parameters, False, around)
         except LiscopeError:
             return False  # its data or its parameters are of the past: the same
-        return run.folder.name != name_of(sample, parts.key)
+        return bool(run.record["key"] != parts.key)
 
 
 def _notebooks(

@@ -83,8 +83,9 @@ def _clean_output(output: Any, root: Path) -> None:
             output[name] = scrubbed(output[name], root)
     if "traceback" in output:
         output["traceback"] = [scrubbed(line, root) for line in output["traceback"]]
-    if text := output.get("data", {}).get("text/plain"):
-        output["data"]["text/plain"] = scrubbed(text, root)
+    for kind, content in output.get("data", {}).items():
+        if kind.startswith("text/"):
+            output["data"][kind] = scrubbed(content, root)
 
 
 def scrubbed(text: str, root: Path) -> str:

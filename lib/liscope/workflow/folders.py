@@ -126,17 +126,41 @@ def _discard(folder: Path) -> None:
 
 def write_whole(path: Path, content: str) -> None:
     """Write a text file such that a reader sees the old one or the new one, also after a kill."""
-    descriptor, name = tempfile.mkstemp(prefix=_NEW, dir=path.parent)
+    _fresh(path.parent, content).replace(path)
+
+
+def write_new(path: Path, content: str) -> None:
+    """Write a text file whole where there is none of its name.
+
+    Raises
+    ------
+    FileExistsError
+        If there is one, also one that was written at the same moment.
+    """
+    fresh = _fresh(path.parent, content)
+    try:
+        os.link(fresh, path)  # unlike a rename it replaces nothing
+    except FileExistsError:
+        raise
+    except OSError:  # a file system without hard links
+        path.touch(exist_ok=False)
+        fresh.replace(path)
+    finally:
+        fresh.unlink(missing_ok=True)
+
+
+def _fresh(folder: Path, content: str) -> Path:
+    descriptor, name = tempfile.mkstemp(prefix=_NEW, dir=folder)
     with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as stream:
         stream.write(content)
         stream.flush()
         os.fsync(stream.fileno())
     Path(name).chmod(0o644)
-    Path(name).replace(path)
+    return Path(name)
 
 
 def clear_half_written(folder: Path) -> None:
-    """Remove what killed calls of `write_whole` have left."""
+    """Remove what killed calls of `write_whole` and `write_new` have left."""
     for path in folder.glob(f"{_NEW}*"):
         path.unlink(missing_ok=True)
 

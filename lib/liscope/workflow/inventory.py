@@ -13,11 +13,14 @@ from pathlib import Path
 from typing import Any
 
 from liscope.errors import LiscopeError, ParameterError, RunError
+from liscope.workflow.folders import name_of
 from liscope.workflow.parameters import Parameters
 from liscope.workflow.params_file import load_parameters
 from liscope.workflow.project import BATCHES, SCRATCH, Project
 from liscope.workflow.record import RECORD, read_record
 
+TABLE = "table.csv"  # of a batch
+_NAMING = ("workflow", "sample", "key")  # its columns that name a run
 _TEXTS = ("workflow", "title", "sample", "key", "ended")
 
 
@@ -122,18 +125,6 @@ class Batch:
         }
         return ", ".join(f"{number} {word}" for word, number in numbers.items() if number)
 
-    @property
-    def runs(self) -> set[str]:
-        """The names of its runs, as far as its table can be read."""
-        found: set[str] = set()
-        with (
-            suppress(OSError, ValueError, csv.Error),
-            (self.folder / "table.csv").open(encoding="utf-8", newline="") as stream,
-        ):
-            for row in csv.DictReader(stream):
-                found.add(f"{row.get('workflow')}/{row.get('sample')}-{row.get('key')}")
-        return found
-
     def _count(self, name: str) -> int:
         number = self.record.get(name)
         return number if isinstance(number, int) else 0
@@ -149,6 +140,47 @@ def batches(results: Path) -> list[Batch]:
     return found
 
 
+def batch_runs(results: Path) -> dict[str, str]:
+    """Return the batch that shows it, by the name of each run that a batch shows.
+
+    Raises
+    ------
+    RunError
+        If a batch has no record, or a table that cannot be read.
+    """
+    found = {}
+    files = [path for name in (TABLE, RECORD) for path in (results / BATCHES).glob(f"[!.]*/{name}")]
+    for folder in sorted({file.parent for file in files}):
+        try:
+            (folder / RECORD).lstat()
+            runs = table_runs(folder)
+        except (OSError, ValueError):
+            raise RunError(
+                f"the batch {folder.name}: cannot be read which runs it shows; "
+                "run the batch again, or --thorough"
+            ) from None
+        found |= {f"{workflow}/{name}": folder.name for workflow, name in runs}
+    return found
+
+
+def table_runs(folder: Path) -> list[tuple[str, str]]:
+    """Return workflow and folder of each run in a batch's table; spreadsheets may have saved it.
+
+    Raises
+    ------
+    OSError, ValueError
+        If the table cannot be read.
+    """
+    try:
+        with (folder / TABLE).open(encoding="utf-8-sig", newline="") as stream:
+            rows = [[row[name] for name in _NAMING] for row in csv.DictReader(stream)]
+    except (csv.Error, KeyError) as error:
+        raise ValueError(str(error)) from None
+    if any(cell is None for row in rows for cell in row):
+        raise ValueError("a row is too short")
+    return [(workflow, name_of(sample, key)) for workflow, sample, key in rows if key]
+
+
 def size_of(path: Path) -> int:
     """Return the bytes in a file or below a folder; links are not followed."""
     if path.is_symlink() or not path.is_dir():
@@ -157,8 +189,14 @@ def size_of(path: Path) -> int:
     with os.scandir(path) as entries:
         for entry in entries:
             with suppress(FileNotFoundError):  # removed by somebody just now
-                total += size_of(Path(entry)) if entry.is_dir() else entry.stat().st_size
+                total += _size(entry)
     return total
+
+
+def _size(entry: os.DirEntry[str]) -> int:
+    if entry.is_dir(follow_symlinks=False):
+        return size_of(Path(entry))
+    return entry.stat(follow_symlinks=False).st_size
 
 
 def shown_size(size: float) -> str:

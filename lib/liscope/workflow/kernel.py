@@ -17,6 +17,7 @@ from typing import Any
 
 from liscope.errors import RunError
 from liscope.workflow.executed import cleaned, failure_of, scrubbed
+from liscope.workflow.folders import write_whole
 
 _LONGEST_SOCKET = 85  # a socket's path is limited to some 104 characters
 _alive: dict[Any, int] = {}  # process numbers of kernels, by their managers' classes
@@ -123,11 +124,11 @@ def stop_kernels() -> None:
 
 
 def save(notebook: Any, path: Path) -> None:
-    """Write a notebook to ``path``."""
+    """Write a notebook to ``path``, whole."""
     import nbformat  # here, see above
 
-    write: Any = nbformat.write  # it has no types
-    write(notebook, path)
+    writes: Any = nbformat.writes  # it has no types
+    write_whole(path, f"{writes(notebook).rstrip()}\n")
 
 
 @lru_cache(maxsize=1)

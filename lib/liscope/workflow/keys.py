@@ -143,17 +143,19 @@ def _input(field: str, name: str, download: bool) -> dict[str, Any]:
     path = locate(field, name, download)
     if path is None:
         return {"specimen": True}  # made by this library, whose code is hashed
-    if path.is_dir():
-        return _folder(path)
-    return {"sha256": sha256(path), "bytes": path.stat().st_size}
-
-
-def _folder(path: Path) -> dict[str, Any]:
-    """Return hash and size of a measurement whose files share a folder; other folders in it not."""
-    files = {one.name: one for one in sorted(path.iterdir()) if one.is_file()}
-    text = json.dumps({name: sha256(one) for name, one in files.items()})
-    size = sum(one.stat().st_size for one in files.values())
+    files = _files_of(path)
+    if files == [path]:
+        return {"sha256": sha256(path), "bytes": path.stat().st_size}
+    home = path if path.is_dir() else path.parent
+    text = json.dumps({one.relative_to(home).as_posix(): sha256(one) for one in files})
+    size = sum(one.stat().st_size for one in files)
     return {"sha256": hashlib.sha256(text.encode()).hexdigest(), "bytes": size, "files": len(files)}
+
+
+def _files_of(path: Path) -> list[Path]:
+    from liscope import data  # here, see below
+
+    return data.files_of(path)
 
 
 def downloadable(name: str) -> bool:

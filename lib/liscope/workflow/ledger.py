@@ -34,7 +34,7 @@ def shared_runs(project: Project) -> dict[str, list[str]]:
 
 
 def remember(project: Project, supplement: str, runs: Sequence[str]) -> None:
-    """Note the runs of a supplement; one of the same name that was written before is forgotten.
+    """Note the runs of a supplement; those of one of the same name stay.
 
     Raises
     ------
@@ -46,7 +46,8 @@ def remember(project: Project, supplement: str, runs: Sequence[str]) -> None:
     file = _ledger(project)
     file.parent.mkdir(exist_ok=True)
     with FileLock(file.parent / ".lock"):
-        noted = shared_runs(project) | {supplement: sorted(runs)}
+        earlier = shared_runs(project)
+        noted = earlier | {supplement: sorted({*earlier.get(supplement, []), *runs})}
         write_whole(file, json.dumps(noted, indent=1, sort_keys=True, ensure_ascii=False) + "\n")
 
 

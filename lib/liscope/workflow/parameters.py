@@ -17,6 +17,7 @@ from liscope.workflow.quantities import Input, Meaning, Quantity
 __all__ = ["Input", "Meaning", "Parameters", "Quantity"]
 
 _SLUG = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_-]|\.(?!\.)){0,62}[A-Za-z0-9]|[A-Za-z0-9]")
+_COLUMNS = {"workflow", "key", "state", "error"}  # of a batch's table, beside parameters
 _SLUG_RULE = "letters, digits, '_', '-' and single '.', at most 64, such as 'slice_03'"
 
 
@@ -39,6 +40,8 @@ class Parameters(BaseModel):
         """Hold every model to the rules above, when its module is imported."""
         if "sample" not in cls.model_fields:
             raise TypeError(f"{cls.__name__} has no field 'sample'")
+        if taken := cls.model_fields.keys() & _COLUMNS:
+            raise TypeError(f"{cls.__name__}.{min(taken)} is what a batch's table says of a run")
         for name, field in cls.model_fields.items():
             if field.is_required() or not _meanings(field):
                 raise TypeError(f"{cls.__name__}.{name} needs a default and a meaning")

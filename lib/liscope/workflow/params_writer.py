@@ -12,7 +12,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from liscope.errors import ParameterError, RunError
-from liscope.workflow.folders import write_whole
+from liscope.workflow.folders import write_new, write_whole
 from liscope.workflow.parameters import Parameters
 from liscope.workflow.params_file import load_parameters
 from liscope.workflow.project import Project, Workflow
@@ -45,12 +45,15 @@ def write_params(
     shown = path.relative_to(project.root).as_posix()
     if not path.resolve().is_relative_to(folder.resolve()):
         raise ParameterError(f"{shown} leads out of the project; nothing was written")
-    if path.exists() and not replace:
-        raise ParameterError(f"{shown} is there already: choose a name with --as, or --replace")
     text = params_text(parameters)
     _check(text, parameters)
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_whole(path, text)
+    try:
+        (write_whole if replace else write_new)(path, text)
+    except FileExistsError:
+        raise ParameterError(
+            f"{shown} is there already: choose a name with --as, or --replace"
+        ) from None
     return path
 
 

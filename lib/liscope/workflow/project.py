@@ -30,12 +30,14 @@ class Workflow:
     def document(self) -> dict[str, Any]:
         """The notebook, as the JSON that it is."""
         try:
-            document = json.loads(self.notebook.read_text(encoding="utf-8"))
+            document: dict[str, Any] = json.loads(self.notebook.read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
             raise RunError(
                 f"{self.notebook.name}: cannot be read as a notebook ({error})"
             ) from None
-        if not isinstance(document, dict) or "cells" not in document:
+        metadata = document.get("metadata", {}) if isinstance(document, dict) else None
+        ours = metadata.get("liscope", {}) if isinstance(metadata, dict) else None
+        if "cells" not in document or not isinstance(ours, dict):
             raise RunError(f"{self.notebook.name}: not a notebook")
         return document
 

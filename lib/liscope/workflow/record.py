@@ -50,7 +50,7 @@ def make_record(
         "code": code_version(),
         "python": platform.python_version(),
         "platform": f"{platform.system()} {platform.machine()}",
-        "packages": _packages(),
+        "packages": packages(),
         "components": asdict(parts),
     }
 
@@ -118,6 +118,8 @@ def _git(root: Path, *arguments: str) -> str | None:
 
 
 @lru_cache(maxsize=1)
-def _packages() -> dict[str, str]:
-    found = {found.metadata["Name"]: found.version for found in metadata.distributions()}
+def packages() -> dict[str, str]:
+    """Return the versions of all installed packages; leftovers of broken installs have no name."""
+    every = metadata.distributions()
+    found = {name: one.version for one in every if (name := one.metadata["Name"])}
     return dict(sorted(found.items(), key=lambda item: item[0].lower()))

@@ -9,9 +9,10 @@ from __future__ import annotations
 import os
 import secrets
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from filelock import FileLock
 
@@ -55,7 +56,7 @@ def _finish(results: Path) -> None:
 def _take_away(item: Item) -> None:
     room = item.path.parent
     gone = room / f"{_GONE}{secrets.token_hex(4)}"
-    with FileLock(room / ".lock"):
+    with FileLock(room / ".lock"), suppress(FileNotFoundError):  # removed since it was selected
         if item.path.lstat().st_ino != item.place:
             return  # another run has taken its place
         item.path.rename(gone)
@@ -70,5 +71,11 @@ def _delete(path: Path) -> None:
         path.unlink(missing_ok=True)
         return
     for folder, _, _ in os.walk(path):  # what is read-only could not be emptied
-        Path(folder).chmod(0o700)
-    shutil.rmtree(path)
+        with suppress(FileNotFoundError):
+            Path(folder).chmod(0o700)
+    shutil.rmtree(path, onexc=_passing_over_gone)
+
+
+def _passing_over_gone(_: Callable[..., Any], __: str, error: BaseException) -> None:
+    if not isinstance(error, FileNotFoundError):  # else another clean deletes it as well
+        raise error

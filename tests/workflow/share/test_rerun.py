@@ -142,6 +142,22 @@ def test_data_that_is_not_there_is_named(two_runs: Path, tmp_path: Path) -> None
     )
 
 
+def test_before_the_answer_no_data_is_read_that_parameters_name(
+    two_runs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened = open_supplement(two_runs, tmp_path)
+    for one in opened.runs:
+        one.parameters["stressed"] = "/dev/zero"  # would be read for ever
+
+    def located(*_: object) -> None:
+        raise AssertionError("data was looked for")
+
+    monkeypatch.setattr("liscope.workflow.keys.locate", located)
+    surroundings_differ(opened)
+    (first, *_) = execute(opened, 1e-6)
+    assert "name other data than its record" in first.failure
+
+
 def test_public_data_is_fetched_by_its_checksum(
     two_runs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

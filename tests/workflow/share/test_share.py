@@ -74,12 +74,12 @@ def test_the_ledger_names_the_runs(supplement: Path) -> None:
     assert shared_runs(project)["toy.zip"] == [f"toy/{run.name}"]
 
 
-def test_a_supplement_of_the_same_name_takes_the_place_of_the_earlier(project: Project) -> None:
+def test_supplements_of_one_name_keep_the_runs_of_all_of_them(project: Project) -> None:
     assert shared_runs(project) == {}
     remember(project, "a.zip", ["toy/b", "toy/a"])
     remember(project, "b.zip", ["toy/c"])
     remember(project, "a.zip", ["toy/d"])
-    assert shared_runs(project) == {"a.zip": ["toy/d"], "b.zip": ["toy/c"]}
+    assert shared_runs(project) == {"a.zip": ["toy/a", "toy/b", "toy/d"], "b.zip": ["toy/c"]}
     assert {path.name for path in (project.root / "results").iterdir()} == {LEDGER, ".lock"}
 
 

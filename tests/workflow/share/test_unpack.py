@@ -295,3 +295,21 @@ def test_an_archive_that_is_there_stays_until_the_new_one_is_whole(
         pack(archive, {"a": b"a"})
     assert [path.name for path in tmp_path.iterdir()] == ["old.zip"]
     assert archive.read_bytes() == b"old"
+
+
+def test_a_name_that_python_takes_from_an_extra_field_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    archive = tmp_path / "a.zip"
+    archive.write_bytes(GOOD)
+    real = zipfile.ZipFile.infolist
+
+    def renamed(self: zipfile.ZipFile) -> list[zipfile.ZipInfo]:
+        members = real(self)
+        members[0].filename = "../escaped.txt"  # as Pythons do that know this field
+        return members
+
+    monkeypatch.setattr(zipfile.ZipFile, "infolist", renamed)
+    with pytest.raises(ReaderError, match="two names"):
+        unpack(archive, tmp_path / "place")
+    assert not (tmp_path / "escaped.txt").exists()

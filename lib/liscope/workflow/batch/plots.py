@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _WORDS = ("workflow", "sample", "key", "state", "error")  # a key such as 12e456789012 is no number
+_NO_FORMULA = r"^'(?=[=+\-@\t\r])"  # what a table has before a text that is no formula
 
 
 def read_table(file: str | Path) -> pd.DataFrame:
@@ -27,9 +28,13 @@ def read_table(file: str | Path) -> pd.DataFrame:
     import pandas as pd
 
     try:
-        runs = pd.read_csv(file, dtype=dict.fromkeys(_WORDS, str))
+        # "NA" and "None" are words here; only an empty cell is no value.
+        runs = pd.read_csv(
+            file, dtype=dict.fromkeys(_WORDS, str), keep_default_na=False, na_values=[""]
+        )
     except (OSError, ValueError) as error:
         raise DataError(f"{file}: no table of a sweep ({error})") from None
+    runs = runs.replace(_NO_FORMULA, "", regex=True)
     done = runs[runs["state"] == "done"].drop(columns=["state", "error"]).dropna(axis=1, how="all")
     if done.empty:
         raise DataError(f"{file}: no run was done; index.html says why")

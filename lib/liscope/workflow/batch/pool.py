@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from queue import Empty, SimpleQueue
@@ -119,11 +120,14 @@ def _through_pool(
             while left:
                 left -= take(_LOOK)
                 look()
-        except KeyboardInterrupt:
+        except BaseException as error:  # Ctrl-C, or nobody reads any more what is shown
             pool.shutdown(wait=False, cancel_futures=True)
             while not all(future.done() for future in futures):
                 stop_kernels()  # again and again: some have only begun to start
-                time.sleep(0.1)
+                with suppress(KeyboardInterrupt):  # it is being done
+                    time.sleep(0.1)
+            if not isinstance(error, KeyboardInterrupt):
+                raise
             while take(None):
                 pass
             return True
@@ -140,6 +144,6 @@ def _one(project: Project, plan: Plan, job: Job, compute: Compute) -> Outcome:
         return Outcome(job, key=job.key)
     except (LiscopeError, OSError) as error:  # such as a full disk
         return Outcome(job, key=job.key, error=" ".join(str(error).split()))
-    except Exception as error:  # whatever it is, the others go on
+    except BaseException as error:  # whatever it is, the others go on
         line = f"{plan.workflow.name} {job.sample}: {type(error).__name__}: {error}"
         return Outcome(job, key=job.key, error=" ".join(line.split()))

@@ -17,7 +17,7 @@ import click
     show_default=True,
     help="The archive to write.",
 )
-@click.option("--all", "everything", is_flag=True, help="All runs that are up to date.")
+@click.option("--all", "everything", is_flag=True, help="The up-to-date run of every sample.")
 @click.option("--with-inputs", is_flag=True, help="Take data above 100 MiB along as well.")
 def share(results: tuple[str, ...], archive: Path, everything: bool, with_inputs: bool) -> None:
     """Write RESULTS as a supplement that others can read and execute: one zip archive.
@@ -37,8 +37,8 @@ def share(results: tuple[str, ...], archive: Path, everything: bool, with_inputs
     selection = select(project, results, everything)
     for reason in selection.left_out:
         click.echo(f"left out: {reason}")
+    remember(project, archive.name, list(selection.runs))  # first, or a kill between forgets it
     supplement = write_supplement(project, selection, archive, with_inputs)
-    remember(project, archive.name, list(selection.runs))
     for data in supplement.data.values():
         if not (data.files or data.simulated):
             click.echo(f"by checksum only: {data.name} ({data.size / 2**20:.1f} MiB)")

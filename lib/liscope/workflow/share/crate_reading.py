@@ -15,6 +15,7 @@ from liscope.errors import ReaderError
 from liscope.workflow.parameters import short
 from liscope.workflow.record import RECORD
 from liscope.workflow.share.crate import METADATA
+from liscope.workflow.share.names import WORKFLOW
 
 _LARGEST = 16 * 2**20  # bytes of a description; one of a thousand runs has as many
 Sum = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
@@ -55,7 +56,7 @@ class Code(BaseModel):
 class RecordedRun(BaseModel):
     """The record of a run, as far as a rerun needs it."""
 
-    workflow: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,100}$")]
+    workflow: Annotated[str, Field(pattern=WORKFLOW)]
     sample: Annotated[str, Field(max_length=64)]
     key: Annotated[str, Field(pattern=r"^[0-9a-f]{12}$")]
     parameters: dict[str, Any]

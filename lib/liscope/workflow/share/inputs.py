@@ -16,6 +16,7 @@ from liscope.workflow.share.selection import SharedRun
 LARGEST = 100 * 2**20  # bytes; larger data goes along only where that is asked for
 # Licences that let anybody pass a file on as it is.
 _OPEN = ("CC", "MIT", "BSD", "Apache", "GPL", "LGPL", "AGPL", "ISC", "MPL", "ODbL", "PDDL", "EUPL")
+_TAKEN = ("notebooks/", "params/", "results/.", "supplement/")
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,12 @@ def fault_of_input(name: str) -> str:
     """
     fault = fault_of(name) or ("a folder" if name.endswith("/") else "")
     return fault or ("a program" if name.lower().endswith(tuple(all_suffixes())) else "")
+
+
+def is_taken(name: str) -> str:
+    """Say why data cannot lie there, among what a rerun puts in place; nothing if it can."""
+    taken = f"{name}/".startswith(_TAKEN) or name == "results"
+    return "in the place of others" if taken else ""
 
 
 def _data(project: Project, entry: dict[str, Any], with_inputs: bool) -> Data:
@@ -106,12 +113,21 @@ def _public_file(name: str) -> dict[str, Path]:
 
 
 def _own_files(project: Project, name: str) -> dict[str, Path]:
+    from liscope import data  # here, as in `keys`
+
     path = project.root / name
     if fault := fault_of_input(name):
         raise ParameterError(
             f"input {name!r}: cannot be shared ({fault}); put it into the project's data/ "
             "and run again with that path"
         )
-    if not path.is_dir():
-        return {name: path}
-    return {f"{name}/{one.name}": one for one in sorted(path.iterdir()) if one.is_file()}
+    home, prefix = (path, name) if path.is_dir() else (path.parent, name.rpartition("/")[0])
+    names = {one.relative_to(home).as_posix(): one for one in data.files_of(path)}
+    files = {f"{prefix}/{one}".lstrip("/"): found for one, found in names.items()}
+    for one in files:
+        if fault := fault_of_input(one) or is_taken(one):
+            raise ParameterError(
+                f"input {one!r}: cannot be shared ({fault}); keep it out of the measurement's "
+                "folder, and that in the project's data/, and run again"
+            )
+    return files

@@ -12,13 +12,12 @@ from liscope.workflow.parameters import short
 from liscope.workflow.params_file import parse_yaml, read_text
 from liscope.workflow.project import Project
 from liscope.workflow.share.crate_reading import Given, RecordedRun, read_json
-from liscope.workflow.share.inputs import fault_of_input
+from liscope.workflow.share.inputs import fault_of_input, is_taken
 from liscope.workflow.share.names import fault_of
 
 SUPPLEMENT = "supplement"  # where it is unpacked, below the project
 _REGISTRY = "data/registry.yaml"
 _LARGEST = 10**6  # bytes of a registry
-_TAKEN = ("notebooks/", "params/", "results/.", f"{SUPPLEMENT}/")
 
 
 def lay_out(source: Path, root: Path, runs: list[RecordedRun], right: set[str]) -> Project:
@@ -66,13 +65,23 @@ def _files_of(given: Given, right: Iterable[str]) -> Iterator[str]:
     if fault:
         raise ReaderError(f"input {short(given.name)}: cannot be laid out ({fault})")
     base = f"data/real/{path}" if real else path
-    if base.startswith(_TAKEN):
-        raise ReaderError(f"input {short(given.name)}: cannot be laid out (in the place of others)")
+    if fault := is_taken(base):
+        raise ReaderError(f"input {short(given.name)}: cannot be laid out ({fault})")
     for name in right:
-        if name == base or name.rpartition("/")[0] == base:
+        if _is_part(name, base):
             if fault := fault_of_input(name):
                 raise ReaderError(f"input {short(name)}: cannot be laid out ({fault})")
             yield name
+
+
+def _is_part(name: str, base: str) -> bool:
+    """Tell whether a file of the supplement is of the data ``base``, a file or a folder."""
+    from liscope.data import belongs  # here, as in `keys`
+
+    folder, _, last = name.rpartition("/")
+    home, _, first = base.rpartition("/")
+    inside = folder == base or (base.lower().endswith(".zspy") and name.startswith(f"{base}/"))
+    return inside or name == base or (folder == home and belongs(last, first))
 
 
 def _check_notebook(file: Path) -> None:

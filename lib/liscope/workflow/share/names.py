@@ -5,6 +5,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Iterable, Iterator
 
+WORKFLOW = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,100}$"
 LONGEST = 255  # bytes, as most file systems allow for a name
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import html
 import json
+import math
 import re
 import zlib
 from collections.abc import Iterator
@@ -32,11 +33,12 @@ def values_of(array: dict[str, Any]) -> np.ndarray:
         If they are damaged.
     """
     dtype, shape = np.dtype(str(array["dtype"])), [int(side) for side in array["shape"]]
-    size = dtype.itemsize * int(np.prod(shape))
+    size = dtype.itemsize * math.prod(shape)
     packed = base64.b64decode(array["array"]["data"])
     try:
-        raw = zlib.decompressobj(_GZIP).decompress(packed, size)
-    except zlib.error as error:
+        # At most one byte where there should be none, as 0 would mean no limit.
+        raw = zlib.decompressobj(_GZIP).decompress(packed, max(size, 1))[:size]
+    except (zlib.error, OverflowError) as error:
         raise ValueError(str(error)) from None
     return np.frombuffer(raw, dtype).reshape(shape)
 

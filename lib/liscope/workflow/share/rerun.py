@@ -6,15 +6,15 @@ import contextlib
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import liscope
 from liscope.errors import LiscopeError, ParameterError
-from liscope.workflow.keys import components, differences
+from liscope.workflow.keys import surroundings
 from liscope.workflow.parameters import short
 from liscope.workflow.project import Project, Workflow
+from liscope.workflow.record import packages
 from liscope.workflow.run import run
 from liscope.workflow.share.comparison import DIFFERS, Verdict, compare
 from liscope.workflow.share.crate_reading import RecordedRun, read_crate
@@ -77,7 +77,7 @@ def execute(opened: Opened, rtol: float, compute: Compute | None = None) -> Iter
         for recorded in opened.runs:
             try:
                 yield _execute(opened.project, recorded, rtol, compute)
-            except LiscopeError as error:
+            except (LiscopeError, OSError) as error:  # such as a folder in a result's place
                 yield Rerun(recorded.name, failure=" ".join(str(error).split()))
 
 
@@ -89,6 +89,8 @@ def _execute(
     parameters = workflow.model.check(recorded.parameters)
     if parameters.sample != recorded.sample:
         raise ParameterError(f"sample: got {recorded.sample!r}, but its parameters say otherwise")
+    if set(parameters.inputs().values()) != {given.name for given in recorded.inputs}:
+        raise ParameterError("its parameters name other data than its record; ask its authors")
     for given in recorded.inputs:
         own = not given.specimen and not given.name.startswith("real:")
         if own and not (project.root / given.name).exists():
@@ -117,7 +119,7 @@ def surroundings_differ(opened: Opened) -> list[str]:
         found.append(f"liscope {liscope.__version__} is installed, not {first.code.liscope}")
     elif changed := _library(opened, first):
         found.append(changed)
-    versions = {one.metadata["Name"]: one.version for one in metadata.distributions()}
+    versions = packages()
     others = [
         f"{name} {versions[name]} (not {version})"
         for name, version in first.packages.items()
@@ -134,10 +136,10 @@ def _library(opened: Opened, first: RecordedRun) -> str:
     with contextlib.suppress(LiscopeError), contextlib.chdir(opened.project.root):
         workflow = opened.project.workflow(first.workflow)
         _check_model(workflow)
-        parameters = workflow.model.check(first.parameters)
-        parts = components(opened.project, workflow, parameters, download=False)
-        changed = differences(first.components.model_dump(), parts)
-        return next((one for one in changed if one.startswith("library")), "")
+        was, now = first.components.library, surroundings(opened.project, workflow).library
+        changed = sorted(name for name in was.keys() | now if was.get(name) != now.get(name))
+        more = f" and {len(changed) - 4} more" * (len(changed) > 4)
+        return f"library changed: {', '.join(changed[:4])}{more}" if changed else ""
     return ""
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import csv
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,11 +10,13 @@ from typing import Any
 
 from liscope.errors import LiscopeError, ParameterError, RunError
 from liscope.workflow.folders import name_of
+from liscope.workflow.inventory import table_runs
 from liscope.workflow.keys import components, differences
 from liscope.workflow.parameters import Parameters, short
 from liscope.workflow.params_file import load_parameters
 from liscope.workflow.project import BATCHES, Project, Workflow
 from liscope.workflow.record import RECORD, altered, read_record
+from liscope.workflow.share.names import WORKFLOW
 
 
 @dataclass(frozen=True)
@@ -60,7 +62,7 @@ def select(project: Project, names: Sequence[str], everything: bool = False) -> 
         folder = _folder(project, name, known)
         if folder.parent.name == BATCHES:
             selection.batches.append(folder)
-            _add(selection, (_run(project, run) for run in _of_batch(project, folder)))
+            _add(selection, (_run(project, run) for run in _of_batch(project, folder, known)))
         else:
             _add(selection, [_run(project, folder)])
     if not selection.runs:
@@ -98,17 +100,20 @@ def _up_to_date(project: Project, workflow: Workflow, left_out: list[str]) -> It
             left_out.append(f"{workflow.name} {file.stem}: {str(error).splitlines()[0]}")
 
 
-def _of_batch(project: Project, folder: Path) -> Iterator[Path]:
+def _of_batch(project: Project, folder: Path, known: Iterable[str]) -> Iterator[Path]:
     """Yield the folders of all finished runs in a batch's table."""
     try:
-        with (folder / "table.csv").open(encoding="utf-8", newline="") as stream:
-            rows = [row for row in csv.DictReader(stream) if row.get("key")]
-            names = [(row["workflow"], name_of(row["sample"], row["key"])) for row in rows]
-    except (OSError, UnicodeDecodeError, csv.Error, KeyError):
+        names = table_runs(folder)
+    except (OSError, ValueError):
         raise ParameterError(
             f"{folder.name}: its table cannot be read; run the batch again"
         ) from None
     for workflow, name in names:
+        if workflow not in known:
+            raise ParameterError(
+                f"{folder.name}: its table names {short(workflow)}, which is no workflow; "
+                "run the batch again"
+            )
         path = project.results(workflow) / name
         if path.parent.parent == project.root / "results" and (path / RECORD).is_file():
             yield path
@@ -123,9 +128,24 @@ def _run(project: Project, folder: Path) -> SharedRun:
     if spoilt := altered(folder):
         raise ParameterError(f"{name}: {spoilt} is not what the run wrote; run it again")
     record = read_record(folder)
+    if name != _place(record):
+        raise ParameterError(
+            f"{name}: not where its run put it; give it its name back, or run it again"
+        )
     workflow = project.workflow(record["workflow"])
+    if not re.fullmatch(WORKFLOW, workflow.name):
+        raise ParameterError(
+            f"{short(workflow.notebook.name)}: a supplement names its notebooks with letters, "
+            "digits and _.- only; rename it, and run it again"
+        )
     parameters = workflow.model.check(record["parameters"])
-    parts = components(project, workflow, parameters)
+    parts = components(project, workflow, parameters, download=False)
     if whys := list(differences(record["components"], parts)):
         raise ParameterError(f"{name}: {'; '.join(whys)} since it was run; run it again")
     return SharedRun(workflow, project.results(workflow.name) / folder.name, record, parameters)
+
+
+def _place(record: dict[str, Any]) -> str:
+    """Return where a run of this record lies."""
+    workflow, sample, key = (str(record.get(name)) for name in ("workflow", "sample", "key"))
+    return f"results/{workflow}/{name_of(sample, key)}"

@@ -133,6 +133,8 @@ def _fault(member: ZipInfo) -> str:
     """Say why a member is not unpacked; nothing if it may be."""
     if fault := fault_of(member.orig_filename):
         return fault
+    if member.filename != member.orig_filename:  # later Pythons take it from an extra field
+        return "two names"
     kind = stat.S_IFMT(member.external_attr >> 16)
     faults = {
         "a link or device": kind not in (0, stat.S_IFREG, stat.S_IFDIR),
