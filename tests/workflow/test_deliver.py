@@ -139,7 +139,7 @@ def test_by_hand_it_names_the_sample_and_how_to_keep_what_was_explored(
     model = Project.here().workflow("toy").model
     monkeypatch.setenv("JPY_SESSION_NAME", str(root / "notebooks/toy.ipynb"))
     deliver(model(sample="first"), summary={})
-    assert "'liscope run toy -f params/toy/first.yaml'" in capsys.readouterr().out
+    assert "'liscope run toy first'" in capsys.readouterr().out
     monkeypatch.setenv("JPY_SESSION_NAME", str(root / "results/scratch/toy-first.ipynb"))
     deliver(model(sample="other"), summary={})
     said = capsys.readouterr().out

@@ -65,9 +65,15 @@ def hover_maps(panels: Mapping[str, xr.DataArray]) -> LayoutDOM:
 
 
 def _labels(panels: Mapping[str, xr.DataArray]) -> dict[str, str]:
-    """Return how the tooltip names each map: by its title, with the unit."""
-    units = {title: str(one.attrs.get("units", "1")) for title, one in panels.items()}
-    return {title: title if unit == "1" else f"{title} / {unit}" for title, unit in units.items()}
+    """Return how the tooltip names each map: by its title with the unit, or what a number means."""
+    return {title: title + _meaning(one) for title, one in panels.items()}
+
+
+def _meaning(image: xr.DataArray) -> str:
+    unit, name = (str(image.attrs.get(key, "")) for key in ("units", "long_name"))
+    if unit not in ("", "1"):
+        return f" / {unit}"
+    return f" ({name})" if name else ""
 
 
 def _scale(title: str, image: xr.DataArray) -> str:

@@ -82,9 +82,7 @@ def draw_map(axis: Axes, image: xr.DataArray, title: str, norm: Normalize | None
     for spine in axis.spines.values():
         spine.set_visible(False)
     axis.add_artist(ScaleBar(1, "um", location="lower left", box_alpha=0.7, length_fraction=0.25))
-    label = image.attrs.get("long_name") if quantity == "change" else None
-    label = label or label_of(image)
-    axis.figure.colorbar(drawn, ax=axis, shrink=0.85, pad=0.02, label=label)
+    axis.figure.colorbar(drawn, ax=axis, shrink=0.85, pad=0.02, label=label_of(image))
 
 
 def count_um(axis: Axes) -> None:
@@ -98,6 +96,8 @@ def count_um(axis: Axes) -> None:
 def label_of(image: xr.DataArray) -> str:
     """Return what stands beside the colours: the quantity with its unit."""
     quantity = quantity_of(image)
+    if quantity == "change" and "long_name" in image.attrs:
+        return str(image.attrs["long_name"])
     counted = quantity in ("counts", "ions")
     return f"{quantity} per pixel" if counted else f"{quantity} / {image.attrs['units']}"
 

@@ -53,6 +53,7 @@ def list_() -> None:
 
 @cli.command("run")
 @click.argument("workflow", required=False)
+@click.argument("samples", nargs=-1)
 @click.option(
     "-f", "files", multiple=True, type=click.Path(path_type=Path), help="A sample's parameters."
 )
@@ -62,20 +63,24 @@ def list_() -> None:
 @cluster_options
 def run_(
     workflow: str | None,
+    samples: tuple[str, ...],
     files: tuple[Path, ...],
     assignments: tuple[str, ...],
     everything: bool,
     force: bool,
     compute: AbstractContextManager[Compute],
 ) -> None:
-    """Run WORKFLOW on the samples of the parameter files, or on its defaults."""
+    """Run WORKFLOW on SAMPLES of params/, on those of other parameter files, or on its defaults."""
     if everything == (workflow is not None) or (everything and (files or assignments)):
         raise click.UsageError("name a workflow, or use --all alone")
+    from liscope.workflow.scratch_copies import sample_file  # here, see above
+
     project = Project.here()
     if workflow is None:
         jobs = _all_jobs(project)
     else:
-        jobs = _jobs(project.workflow(workflow), files, assignments)
+        named = [sample_file(project.workflow(workflow), sample) for sample in samples]
+        jobs = _jobs(project.workflow(workflow), (*named, *files), assignments)
     with compute as where:
         failed = _run_all(project, jobs, force, where)
     # Imported here, see above.

@@ -202,7 +202,7 @@ def _say_how_to_run(parameters: Parameters) -> None:
         found = []
     command = f"liscope run {found[0].name if found else '<workflow>'}"
     if found and parameters.sample in [file.stem for file in found[0].samples]:
-        command += f" -f params/{found[0].name}/{parameters.sample}.yaml"
+        command += f" {parameters.sample}"
     click.echo(f"Nothing was written: '{command}' keeps figures, tables and record in results/.")
     notebook = Path(os.environ.get("JPY_SESSION_NAME", ""))  # JupyterLab says which one it is
     if notebook.parent.name == SCRATCH:

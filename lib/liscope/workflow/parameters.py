@@ -60,10 +60,14 @@ class Parameters(BaseModel):
             name: str(data).startswith("specimen:") for name, data in self.inputs().items()
         }
         if any(simulated.values()) and not all(simulated.values()):
-            name = next(name for name, is_simulated in simulated.items() if is_simulated)
+            name, other = (
+                next(name for name, is_ in simulated.items() if is_ == wanted)
+                for wanted in (True, False)
+            )
             raise ValueError(
-                f"{name}: got simulated data ({getattr(self, name)!r}) beside measured; "
-                "right is a file, or null where that is allowed"
+                f"{name}: got simulated data ({getattr(self, name)!r}) beside measured "
+                f"({other}: {short(getattr(self, other))}); right is a file, or null where that "
+                "is allowed"
             )
         return self
 
