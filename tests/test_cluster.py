@@ -135,7 +135,8 @@ def test_the_scheduler_of_the_environment_is_taken(
     address = two.environment["DASK_SCHEDULER_ADDRESS"]
     monkeypatch.setenv("DASK_SCHEDULER_ADDRESS", address)
     with started() as compute:
-        assert compute.environment == {"DASK_SCHEDULER_ADDRESS": address}
+        assert compute.environment["DASK_SCHEDULER_ADDRESS"] == address
+        assert "LISCOPE_WORKERS" not in compute.environment
         assert compute.record == {**two.record, "kind": "address"}
     with started("none") as compute:  # what is said beats the environment
         assert compute.record["kind"] == "none"
@@ -182,6 +183,30 @@ def test_a_process_alone_computes_as_told(
         )
     assert lines.splitlines() == said
     assert compute.record["memory_per_worker"] is None and compute.record["workers"] == 1
+
+
+BLAS = """
+import threading, numpy, scipy.linalg, threadpoolctl
+from liscope.cluster import connect
+connect()
+def tell():
+    print({one["num_threads"] for one in threadpoolctl.threadpool_info()})
+thread = threading.Thread(target=tell)
+thread.start()
+thread.join()
+tell()
+"""
+
+
+@pytest.mark.parametrize("told", [True, False])
+def test_matrix_products_keep_to_one_thread(told: bool) -> None:
+    with started("threads", 2) as compute:
+        more = compute.environment if told else {"OPENBLAS_NUM_THREADS": "2"}
+        script = BLAS.replace("connect()\n", "") if told else BLAS  # by liscope run, or by hand
+        lines = subprocess.check_output(
+            [sys.executable, "-c", script], text=True, env={**os.environ, **more}
+        )
+    assert lines.splitlines() == ["{1}", "{1}"]
 
 
 @pytest.mark.parametrize(

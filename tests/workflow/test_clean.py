@@ -16,10 +16,11 @@ from filelock import FileLock
 from made_runs import FIRST, make_batch, make_run
 from toy_project import command, environment
 
-from liscope.errors import LiscopeError
+from liscope.errors import LiscopeError, RunError
 from liscope.workflow import removal
 from liscope.workflow.cleaning import Wanted, age_of, select
 from liscope.workflow.commands.clean import clean
+from liscope.workflow.inventory import size_of
 from liscope.workflow.ledger import remember
 from liscope.workflow.project import Project
 from liscope.workflow.removal import remove
@@ -130,6 +131,85 @@ def test_runs_on_the_page_of_a_batch_stay(light: Project) -> None:
     items, _ = select(light, Wanted(older_than=MONTH, thorough=True))
     assert remove(light, items) == [] and not shown.exists()
     assert everything(batch) == before
+
+
+def test_a_table_that_a_spreadsheet_has_saved_protects_as_before(light: Project) -> None:
+    make_run(light, **FIRST)
+    shown = make_run(light, days=60, **(FIRST | {"bias": 3.0}))
+    table = make_batch(light, "biases", shown) / "table.csv"
+    table.write_text(table.read_text(), encoding="utf-8-sig")
+    assert meant(light, older_than=MONTH) == set()
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "sample;key\n", "workflow,sample\ntoy,a\n", "workflow,sample,key\ntoy,a\n",
+     f"workflow,sample,key\n{'x' * 200_000},a,b\n", "\xff", None, "no record"],
+)  # fmt: skip
+def test_nothing_goes_where_a_batch_cannot_be_read(light: Project, text: str | None) -> None:
+    make_run(light, **FIRST)
+    shown = make_run(light, days=60, **(FIRST | {"bias": 3.0}))
+    batch = make_batch(light, "biases", shown)
+    if text == "no record":
+        (batch / "record.json").unlink()
+    elif text is None:
+        (batch / "table.csv").unlink()
+    else:
+        (batch / "table.csv").write_text(text, encoding="latin-1")
+    with pytest.raises(RunError) as refused:
+        select(light, Wanted(older_than=MONTH))
+    message = str(refused.value)
+    assert message.startswith("the batch biases: ") and "\n" not in message
+    assert message.endswith("run the batch again, or --thorough")
+    assert meant(light, older_than=MONTH, thorough=True) == {shown.name}
+
+
+def test_a_renamed_run_is_not_stale(light: Project) -> None:
+    make_run(light, **FIRST)
+    run = make_run(light, **(FIRST | {"bias": 3.0}))
+    run.rename(run.with_name("the good one"))
+    assert meant(light, stale=True, thorough=True) == set()
+
+
+def test_the_size_is_that_of_links_not_of_what_they_lead_to(light: Project, tmp_path: Path) -> None:
+    (tmp_path / "large").write_bytes(bytes(10**6))
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder/large").write_bytes(bytes(10**6))
+    run = make_run(light, days=60, **FIRST)
+    (run / "file").symlink_to(tmp_path / "large")
+    (run / "folder").symlink_to(tmp_path / "folder")
+    own = sum(path.lstat().st_size for path in run.iterdir())
+    assert size_of(run) == own < 10**5
+
+
+@pytest.mark.parametrize("moment", ["before", "while walking", "while deleting"])
+def test_two_cleans_at_a_time(light: Project, monkeypatch: pytest.MonkeyPatch, moment: str) -> None:
+    run = make_run(light, days=100, **FIRST)
+    (run / "figures").mkdir()
+    items, _ = select(light, Wanted(older_than=MONTH, thorough=True))
+    remove_tree, chmod = shutil.rmtree, Path.chmod
+
+    def with_another(folder: Path) -> None:
+        (folder / "record.json").unlink(missing_ok=True)
+        first = (folder / "figures").is_dir()
+        (folder / "figures").rmdir() if first else None
+        if first:
+            raise FileNotFoundError(2, "No such file or directory")
+        remove_tree(folder)
+
+    def chmod_of_gone(self: Path, mode: int) -> None:
+        if self.name == "figures":
+            self.rmdir()
+        chmod(self, mode)
+
+    if moment == "before":
+        remove_tree(run)
+    elif moment == "while walking":
+        monkeypatch.setattr(Path, "chmod", chmod_of_gone)
+    else:
+        monkeypatch.setattr(removal.shutil, "rmtree", with_another)
+    assert remove(light, items) == []
+    assert not run.exists() and not list(run.parent.glob(".gone-*"))
 
 
 def test_failed_and_scratch_notebooks(light: Project) -> None:

@@ -13,8 +13,10 @@ from click.testing import CliRunner
 from toy_project import CELLS, LIGHT, command, environment, make, notebook
 
 from liscope.errors import LiscopeError
+from liscope.workflow import folders, params_writer
 from liscope.workflow.commands.keep import keep as command_keep
 from liscope.workflow.parameter_cells import read_cell
+from liscope.workflow.parameters import Parameters
 from liscope.workflow.params_file import load_parameters
 from liscope.workflow.params_writer import params_text, write_params
 from liscope.workflow.project import Project
@@ -330,3 +332,33 @@ def test_comments_are_read_from_the_end_of_the_value() -> None:
     (one, two) = read_cell('a = "# no\u2028 line"  # yes\nb = [1,\n     2]  # a list')
     assert (one.value, one.comment) == ("# no\u2028 line", "yes")
     assert (two.value, two.comment) == ([1, 2], "a list")
+
+
+@pytest.mark.parametrize("links", [True, False])
+def test_a_file_that_somebody_wrote_meanwhile_stays(
+    light: Project, monkeypatch: pytest.MonkeyPatch, links: bool
+) -> None:
+    def refuses(*_: object) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    if not links:  # as on some file systems
+        monkeypatch.setattr(folders.os, "link", refuses)
+    workflow = light.workflow("toy")
+    mine = workflow.model.check({"sample": "mine", "bias": 3.0})
+    path = light.root / "params/toy/mine.yaml"
+    real = params_writer.params_text
+
+    def meanwhile(parameters: Parameters) -> str:
+        path.write_text("sample: mine\n")
+        return real(parameters)
+
+    monkeypatch.setattr(params_writer, "params_text", meanwhile)
+    with pytest.raises(LiscopeError, match=r"mine\.yaml is there already: choose a name"):
+        write_params(light, workflow, mine)
+    assert path.read_text() == "sample: mine\n"
+    write_params(light, workflow, mine, replace=True)
+    assert "bias: 3.0" in path.read_text()
+    monkeypatch.setattr(params_writer, "params_text", real)
+    path.unlink()
+    assert write_params(light, workflow, mine).read_text().startswith("# Explored by hand")
+    assert sorted(one.name for one in path.parent.iterdir()) == ["first.yaml", "mine.yaml"]

@@ -148,7 +148,7 @@ def batch_runs(results: Path) -> dict[str, str]:
     RunError
         If a batch has no record, or a table that cannot be read.
     """
-    found = {}
+    found: dict[str, str] = {}
     files = [path for name in (TABLE, RECORD) for path in (results / BATCHES).glob(f"[!.]*/{name}")]
     for folder in sorted({file.parent for file in files}):
         try:
@@ -173,8 +173,11 @@ def table_runs(folder: Path) -> list[tuple[str, str]]:
     """
     try:
         with (folder / TABLE).open(encoding="utf-8-sig", newline="") as stream:
-            rows = [[row[name] for name in _NAMING] for row in csv.DictReader(stream)]
-    except (csv.Error, KeyError) as error:
+            table = csv.DictReader(stream)
+            if not set(_NAMING) <= set(table.fieldnames or ()):
+                raise ValueError("it has no columns that name a run")
+            rows = [[row[name] for name in _NAMING] for row in table]
+    except csv.Error as error:
         raise ValueError(str(error)) from None
     if any(cell is None for row in rows for cell in row):
         raise ValueError("a row is too short")

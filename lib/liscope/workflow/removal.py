@@ -9,10 +9,9 @@ from __future__ import annotations
 import os
 import secrets
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 from filelock import FileLock
 
@@ -73,9 +72,6 @@ def _delete(path: Path) -> None:
     for folder, _, _ in os.walk(path):  # what is read-only could not be emptied
         with suppress(FileNotFoundError):
             Path(folder).chmod(0o700)
-    shutil.rmtree(path, onexc=_passing_over_gone)
-
-
-def _passing_over_gone(_: Callable[..., Any], __: str, error: BaseException) -> None:
-    if not isinstance(error, FileNotFoundError):  # else another clean deletes it as well
-        raise error
+    while path.exists():
+        with suppress(FileNotFoundError):  # another clean deletes it as well
+            shutil.rmtree(path)

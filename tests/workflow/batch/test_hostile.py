@@ -47,7 +47,11 @@ VARY = {
     "end_beyond_numbers": ("bias: {from: 0, to: 1e999, step: 1}", "a range of finite numbers"),
     "end_of_thousand_digits": (f"count: {{from: 0, to: {'9' * 999}, step: 1}}", "finite numbers"),
     "backwards": ("bias: {from: 2, to: 1, step: 0.5}", "right is 'from' below 'to'"),
-    "end_not_reached": ("bias: {from: 0, to: 1, step: 0.3}", "such as 0.9"),
+    "end_not_reached": ("bias: {from: 0, to: 1, step: 0.3}", "such as 0.9 V"),
+    "range_in_other_unit": (
+        "bias: {from: 0 nm, to: 1, step: 1}",
+        "('nm' does not convert to 'V'); right is a range of finite numbers",
+    ),
     "count_one": ("bias: {from: 0, to: 1, count: 1}", "a whole 'count' from 2 to 10000"),
     "count_huge": ("bias: {from: 0, to: 1, count: 999999999}", "a whole 'count' from 2 to 10000"),
     "count_no_number": ("bias: {from: 0, to: 1, count: true}", "a whole 'count'"),
@@ -71,9 +75,12 @@ VARY = {
     "duplicate_key": ("bias: [1]\n  bias: [2]", "line 5: found duplicate key"),
 }
 WHOLE = {
-    "unknown_workflow": ("workflow: toi", "toi: no such workflow; known: toy"),
+    "unknown_workflow": (
+        "workflow: toi",
+        "workflow (sweep.yaml, line 2): toi: no such workflow; did you mean toy?",
+    ),
     "workflow_is_path": ("workflow: ../../toy", "no such workflow"),
-    "workflow_is_list": ("workflow: [toy]", "workflow: got ['toy']; right is"),
+    "workflow_is_list": ("workflow: [toy]", "workflow (sweep.yaml, line 2): got ['toy']; right is"),
     "unknown_key": ("varry: {bias: [1]}", "varry: no such key; did you mean vary?"),
     "vary_is_list": ("vary: [bias]", "vary (sweep.yaml, line 3): right is"),
     "fixed_is_text": ("fixed: bias", "fixed (sweep.yaml, line 3): right is"),
@@ -86,6 +93,7 @@ WHOLE = {
     "sample_twice": ("samples: [first, first]", "'first' is there twice"),
     "no_samples": ("samples: []", "samples (sweep.yaml, line 2): got []"),
     "samples_null": ("samples:", "samples (sweep.yaml, line 2): got None"),
+    "samples_is_name": ("samples: first", "line 2): got 'first'; right is a list, such as [first]"),
     "samples_number": ("samples: 3", "samples (sweep.yaml, line 2): got 3"),
     "directive": ("%YAML 1.1", "sweep.yaml"),
     "two_documents": ("---\nfixed: {bias: 1}", "sweep.yaml"),

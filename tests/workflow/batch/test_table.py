@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -17,8 +18,9 @@ from sweeps import sweep
 from liscope.errors import DataError
 from liscope.workflow.batch.comparison import comparison_notebook, defaults
 from liscope.workflow.batch.folder import write_batch
+from liscope.workflow.batch.gallery import gallery
 from liscope.workflow.batch.plan import Plan, make_plan
-from liscope.workflow.batch.plots import explore, plot, read_table
+from liscope.workflow.batch.plots import explore, plot, read_table, shown_columns
 from liscope.workflow.batch.pool import Outcome
 from liscope.workflow.batch.table import Table
 from liscope.workflow.batch.view import shown
@@ -78,7 +80,13 @@ def test_the_notebook_starts_with_what_varied(four: tuple[Plan, list[Outcome]]) 
     for line in cell["source"]:
         name, _, value = line.partition(" = ")
         namespace[name] = json.loads(value.partition("  #")[0])
-    assert namespace == {"table": "table.csv", **chosen}
+    assert namespace == {
+        "table": "table.csv",
+        **chosen,
+        "varied": {"sample": "", "side": "", "bias": "V"},
+    }
+    question = "".join(notebook["cells"][0]["source"])
+    assert "`papermill comparison.ipynb out.ipynb -p y total_V`" in question
     assert defaults(Table("toy", runs[2:3]), []) == {"x": "sample", "y": "", "colour": ""}
 
 
@@ -102,6 +110,44 @@ def test_any_number_is_plotted_against_numbers_and_words(
             plot(runs, *arguments)
     points = explore(runs, "side", "total_V", "ok")
     assert {"side", "total_V", "sample", "key"} <= {str(name) for name in points.dimensions()}
+
+
+def test_axes_have_units_and_points_their_intervals(tmp_path: Path) -> None:
+    rows = {"sample": ["a", "b"], "margin": [0.1, 0.2], "other_low_nm": [9, 9]}
+    ends = {"width_low_nm": [1, 2], "width_high_nm": [4, 8], "area_low": [1, 2]}
+    runs = pd.DataFrame({**rows, "width_value_nm": [3, 4], "area": [1.5, 2.5], **ends})
+    units = {"sample": "", "margin": "um"}
+    (axes,) = plot(runs, "margin", "width_value_nm", units=units).axes
+    assert (axes.get_xlabel(), axes.get_ylabel()) == ("margin (um)", "width_value_nm")
+    (lines,) = axes.collections
+    assert [line.tolist() for line in lines.get_segments()] == [
+        [[0.1, 1], [0.1, 4]],
+        [[0.2, 2], [0.2, 8]],
+    ]
+    assert len(plot(runs, "sample", "width_value_nm", "margin").axes[0].collections) == 2
+    assert not plot(runs, "margin", "area").axes[0].collections, "an interval has two ends"
+    assert shown_columns(runs, units, "area") == ["sample", "margin", "area"]
+    with pytest.raises(DataError, match="no column 'aera'"):
+        shown_columns(runs, units, "aera")
+
+
+def test_a_card_has_the_first_number_that_differs(four: tuple[Plan, list[Outcome]]) -> None:
+    page = gallery(*four)
+    shown = re.findall(r'<p class="headline">(.*) <strong>(.*)</strong>', page)
+    assert shown == [("total_V", "1.5"), ("total_V", "–"), ("total_V", "1e-300")]
+
+
+def test_words_stay_words(light: Project, tmp_path: Path) -> None:
+    for name, note in (("NA", "None"), ("nan", "-x"), ("b", "=y")):
+        file = light.root / f"params/toy/{name}.yaml"
+        file.write_text(f"sample: {name}\nnote: '{note}'\n")
+    plan = make_plan(light, sweep(light.root, "samples: [NA, nan, b]"))
+    runs = outcomes(plan, tmp_path, {"v": 1.5, "w": None}, {"v": -2, "w": "-z"}, {"v": None})
+    (tmp_path / "table.csv").write_text(Table("toy", runs).csv())
+    table = read_table(tmp_path / "table.csv")
+    assert list(table["sample"]) == ["NA", "nan", "b"]
+    assert list(table["note"]) == ["None", "-x", "=y"]
+    assert list(table["v"].dropna()) == [1.5, -2.0] and list(table["w"].dropna()) == ["-z"]
 
 
 def test_a_table_without_a_run_says_so(tmp_path: Path) -> None:

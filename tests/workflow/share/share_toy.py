@@ -120,12 +120,12 @@ def command(
     )
 
 
-def finished_run(project: Project, **values: Any) -> Path:
+def finished_run(project: Project, name: str = "toy", /, **values: Any) -> Path:
     """Write a finished run of the toy with these parameters, as its notebook would have."""
-    workflow = project.workflow("toy")
+    workflow = project.workflow(name)
     parameters = workflow.model.check(values)
     parts = components(project, workflow, parameters)
-    folder = project.results("toy") / f"{parameters.sample}-{parts.key}"
+    folder = project.results(name) / f"{parameters.sample}-{parts.key}"
     folder.mkdir(parents=True)
     figure, axes = plt.subplots()
     axes.plot([0, 1])

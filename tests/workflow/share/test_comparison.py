@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import base64
+import contextlib
+import gzip
 import json
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,6 +21,7 @@ from PIL import Image
 
 from liscope.workflow.interactive import write_interactive
 from liscope.workflow.share.comparison import CLOSE, DIFFERS, SAME, Verdict, compare, distance
+from liscope.workflow.share.plots import values_of
 
 VALUES = np.array([1.0, -20.0, 3e5, np.nan])
 
@@ -155,6 +160,24 @@ def test_a_damaged_result_differs(tmp_path: Path, name: str) -> None:
         path.write_bytes(content)
     (found,) = compare(tmp_path / "old", tmp_path / "new")
     assert found.state == DIFFERS and found.detail.isprintable()
+
+
+@pytest.mark.parametrize("shape", [[0], [5, 0], [2**32, 2**32], [1]])
+def test_no_more_is_unpacked_than_the_shape_says(shape: list[int]) -> None:
+    bomb = base64.b64encode(gzip.compress(bytes(2**26), 9)).decode()
+    array = {"dtype": "float64", "shape": shape, "array": {"data": bomb}}
+    tracemalloc.start()
+    with contextlib.suppress(ValueError):
+        assert values_of(array).shape == tuple(shape)
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most < 2**22
+
+
+def test_an_array_of_nothing() -> None:
+    nothing = base64.b64encode(gzip.compress(b"")).decode()
+    found = values_of({"dtype": "float64", "shape": [0, 3], "array": {"data": nothing}})
+    assert found.shape == (0, 3) and found.dtype == float
 
 
 def test_distance_of_what_is_infinite() -> None:

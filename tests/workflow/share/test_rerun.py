@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -38,12 +40,12 @@ def test_in_another_place_it_comes_out_the_same_to_the_byte(
     lines = done.stdout.splitlines()
     (root,) = (path for path in place.iterdir() if path.is_dir())
     assert root.name.startswith("from a paper-") and lines[0] == f"unpacked into {root}"
-    assert [line.split()[0] for line in lines[2:-1]] == [
+    assert [line.split()[0] for line in lines[2:-2]] == [
         *("summary.json", "tables/terms.csv", "arrays/terms.nc", "figures/growth"),
         "interactive/squares.html",
     ]
-    assert all(line.endswith("  same bytes") for line in lines[2:-1])
-    assert lines[-1] == "5 same bytes"
+    assert all(line.endswith("  same bytes") for line in lines[2:-2])
+    assert lines[-2] == "5 same bytes" and lines[-1].startswith(f"kept in {root}: ")
     assert (root / "data/my scan.csv").read_text() == SCAN
     laid_out = {path.relative_to(root).parts[0] for path in root.rglob("*.py*")}
     assert laid_out == {"supplement"}  # nothing that a kernel could import in place of a library
@@ -82,7 +84,7 @@ def test_exit_0_only_if_nothing_differs(
     assert "tables/terms.csv  same within tolerance (largest relative difference 4.0e-08)" in (
         done.output
     )
-    assert done.output.endswith("6 same bytes; 2 same within tolerance\n")
+    assert "\n6 same bytes; 2 same within tolerance\nkept in " in done.output
     done = invoke(two_runs, "--yes", "--into", str(tmp_path / "b"), "--rtol", "1e-9")
     assert isinstance(done.exception, RunError)
     monkeypatch.setattr(rerun_module, "run", rerun_with(changed))
@@ -98,11 +100,14 @@ def test_nothing_is_executed_before_the_answer(
         raise AssertionError("executed")
 
     monkeypatch.setattr(rerun_module, "run", never)
-    for answer in ("", "n\n", "\n"):
+    for answer in ("n\n", "\n"):
         done = invoke(two_runs, "--into", str(tmp_path / "a"), answer=answer)
         assert done.exit_code == 1 and "Aborted" in done.output
         assert "executes foreign code on this machine, as you: the notebooks toy" in done.output
         assert list(tmp_path.iterdir()) == []
+    unanswered = invoke(two_runs, "--into", str(tmp_path / "a"))
+    assert "is executed without a question where --yes is given" in str(unanswered.exception)
+    assert list(tmp_path.iterdir()) == []
     (tmp_path / "a").mkdir()  # one that was there before stays, and is empty again
     invoke(two_runs, "--into", str(tmp_path / "a"), answer="n\n")
     assert list((tmp_path / "a").iterdir()) == []
@@ -209,3 +214,16 @@ def test_it_says_what_is_different_here(
     assert told.startswith("other packages: numpy ") and told.endswith(" (not 1.0)")
     monkeypatch.setattr(liscope, "__version__", "9.9")
     assert surroundings_differ(opened)[0].startswith("liscope 9.9 is installed, not ")
+
+
+def test_with_a_closed_input_the_error_names_the_way_out(two_runs: Path, tmp_path: Path) -> None:
+    code = (
+        f"import os; os.close(0); os.execv({sys.executable!r}, "
+        f"[{sys.executable!r}, '-m', 'liscope', 'rerun', {str(two_runs)!r}, '--into', 'a'])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert done.returncode == 2 and list((tmp_path).glob("a/*")) == []
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("liscope: ") and "--yes" in line

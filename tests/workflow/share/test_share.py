@@ -5,6 +5,8 @@ import hashlib
 import json
 import platform
 import re
+import shutil
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ import pytest
 from ruamel.yaml import YAML
 from share_toy import OWN, SCAN, command, contents, finished_run
 
+import liscope
 from liscope import data
 from liscope.errors import ParameterError, RunError
 from liscope.workflow.ledger import LEDGER, remember, shared_runs
@@ -19,6 +22,7 @@ from liscope.workflow.params_file import load_parameters
 from liscope.workflow.project import Project
 from liscope.workflow.record import RECORD
 from liscope.workflow.share import inputs
+from liscope.workflow.share.contents import first_of
 from liscope.workflow.share.selection import select
 from liscope.workflow.share.supplement import write_supplement
 
@@ -153,8 +157,109 @@ def test_all_runs_of_a_batch_and_its_table(project: Project) -> None:
     margins = [YAML(typ="safe").load(members[name].decode())["margin"] for name in files]
     assert sorted(margins) == [0.02, 0.03]
     (batch / "table.csv").write_text("nothing,of,this\n1,2,3\n")
-    with pytest.raises(ParameterError, match="nothing to share"):
+    with pytest.raises(ParameterError, match="margins: its table cannot be read; run the batch"):
         select(project, [str(batch)])
+
+
+@pytest.mark.parametrize("workflow", ["..", "batches", "toi", ""])
+def test_a_batch_of_no_workflow_is_refused(project: Project, workflow: str) -> None:
+    run = finished_run(project, **OWN)
+    batch = project.root / "results/batches/margins"
+    batch.mkdir(parents=True)
+    (batch / "table.csv").write_text(f"workflow,sample,key\n{workflow},own,{run.name[-12:]}\n")
+    with pytest.raises(
+        ParameterError, match=r"margins: its table names '.*', which is no workflow"
+    ):
+        select(project, [str(batch)])
+
+
+@pytest.mark.parametrize("place", ["toy/copy", "toy/own-0123456789ab", "other/{name}"])
+def test_a_run_that_was_copied_elsewhere_is_refused(project: Project, place: str) -> None:
+    folder = finished_run(project, **OWN)
+    copy = project.root / "results" / place.format(name=folder.name)
+    shutil.copytree(folder, copy)
+    with pytest.raises(ParameterError, match="not where its run put it; give it its name back"):
+        select(project, [str(copy)])
+    assert list(select(project, [str(folder)]).runs) == [f"toy/{folder.name}"]
+
+
+@pytest.mark.parametrize("name", ["my toy", "töy", "(toy)", "t" * 102])
+def test_a_notebook_that_nobody_could_read_back_is_refused(project: Project, name: str) -> None:
+    (project.root / "notebooks/toy.ipynb").rename(project.root / f"notebooks/{name}.ipynb")
+    (project.root / "params/toy").rename(project.root / "params" / name)
+    folder = finished_run(project, name, **OWN)
+    with pytest.raises(ParameterError, match="names its notebooks with letters, digits") as refused:
+        select(project, [str(folder)])
+    assert "\n" not in str(refused.value)
+
+
+def test_nothing_is_fetched_to_be_shared(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = finished_run(project, **OWN)
+    fetching: list[bool] = []
+    locate = data.locate
+
+    def spy(name: str, download: bool = True) -> Path | None:
+        fetching.append(download)
+        return locate(name, download)
+
+    monkeypatch.setattr(data, "locate", spy)
+    select(project, [str(folder)])
+    assert fetching and not any(fetching)
+
+
+OURS = '[project]\nname = "liscope"\n'
+ANOTHER = '[project]\nname = "another"\n'
+
+
+@pytest.mark.parametrize("checkout", [OURS, ANOTHER, "", "[", "project = 5"])
+def test_what_installs_the_library_is_the_library_s_own(project: Project, checkout: str) -> None:
+    library = project.root.parent / "library"
+    for folder, text in ((library, checkout), (project.root, ANOTHER)):
+        (folder / "pyproject.toml").write_text(text)
+        (folder / "README.md").write_text(f"{folder.name}'s")
+        (folder / "LICENSE").write_text(f"{folder.name}'s")
+    members = shared(project, str(finished_run(project, **OWN)))
+    ours = checkout == OURS
+    assert members.get("pyproject.toml") == (OURS.encode() if ours else None)
+    assert members["README.md"].startswith(b"# Sums of <toys>")  # the supplement's, not a library's
+    assert members.get("lib/liscope/LICENSE") == (b"library's" if ours else None)
+    assert members["LICENSE"] == b"a project's", "under which the results are"
+    assert (b"pip install" in members["index.html"]) is ours
+
+
+def test_the_library_of_the_project_itself_is_taken_with_its_files(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copy = shutil.copytree(project.root.parent / "library/lib", project.root / "lib")
+    monkeypatch.setattr(liscope, "__file__", str(copy / "liscope/__init__.py"))
+    (project.root / "pyproject.toml").write_text(OURS)
+    members = shared(project, str(finished_run(project, **OWN)))
+    assert members["pyproject.toml"] == OURS.encode()
+    assert members["LICENSE"] == members["lib/liscope/LICENSE"] == b"The licence.\n"
+
+
+def test_what_is_gone_since_it_was_selected_is_not_left_out_silently(project: Project) -> None:
+    folder = finished_run(project, **OWN)
+    selection = select(project, [str(folder)])
+    (folder / "tables/terms.csv").unlink()
+    with pytest.raises(ParameterError, match=r"tables/terms\.csv is not there any more"):
+        write_supplement(project, selection, project.root / "shared.zip")
+    assert not (project.root / "shared.zip").exists()
+
+
+@pytest.mark.parametrize("at", [0, 2**20 - 8, 2**20, 2**20 + 1, 40 * 2**20 - 16])
+def test_large_files_are_searched_block_by_block(tmp_path: Path, at: int) -> None:
+    file = tmp_path / "large.nc"
+    with file.open("wb") as stream:
+        stream.truncate(40 * 2**20)  # takes no room
+        stream.seek(at)
+        stream.write(b"/home/somebody/x")
+    tracemalloc.start()
+    assert first_of(["/elsewhere/", "/home/somebody/"], file) == "/home/somebody/"
+    assert first_of(["/elsewhere/"], file) == ""
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most < 8 * 2**20
 
 
 def test_a_trial_gets_a_parameter_file_that_says_the_same(project: Project) -> None:
@@ -275,3 +380,22 @@ def test_only_a_zip_is_written(project: Project, name: str) -> None:
     finished_run(project, **OWN)
     with pytest.raises(ParameterError, match=r"should be a \.zip file"):
         write_supplement(project, select(project, ["toy"]), project.root / name)
+
+
+def test_its_readme_is_about_the_supplement(project: Project) -> None:
+    (project.root / "README.md").write_text("# Mine\n![picture](docs/none.png)\n")
+    finished_run(project, **OWN)
+    text = shared(project, "toy")["README.md"].decode()
+    assert text.startswith("# Sums of <toys>\n") and "Mine" not in text and "![" not in text
+    for part in ("of 1 run.", "`index.html`", "liscope rerun", "Licence: GPL-3.0-or-later"):
+        assert part in text
+    assert "{" not in text and text.endswith("names.\n")
+
+
+@pytest.mark.parametrize("measured", [True, False])
+def test_the_table_of_data_has_only_columns_that_are_filled(
+    project: Project, measured: bool
+) -> None:
+    finished_run(project, **(OWN if measured else {"sample": "simulated", "margin": 0.06}))
+    page = shared(project, "toy")["index.html"].decode()
+    assert ("<th>sha256</th>" in page) is measured

@@ -45,11 +45,16 @@ def values_of(model: type[Parameters], name: str, given: object, where: str) -> 
         return given
     except _Fault as fault:
         shown = f"{short(name, quoted=False)} ({where}): got {short(given)}"
-        raise ParameterError(f"{shown}; right is {fault}") from None
+        reason = f" ({fault.reason})" if fault.reason else ""
+        raise ParameterError(f"{shown}{reason}; right is {fault}") from None
 
 
 class _Fault(Exception):
-    """What would have been right."""
+    """What would have been right, and why what was given is not."""
+
+    def __init__(self, right: str, reason: str = "") -> None:
+        super().__init__(right)
+        self.reason = reason
 
 
 def _range(model: type[Parameters], name: str, given: Mapping[object, object]) -> list[object]:
@@ -62,20 +67,21 @@ def _range(model: type[Parameters], name: str, given: Mapping[object, object]) -
         raise _Fault("'from' below 'to'")
     if "count" in given:
         return _spread(first, last, given["count"])
-    return _steps(first, last, _number(model, name, given["step"]))
+    return _steps(first, last, _number(model, name, given["step"]), model.meaning(name).unit)
 
 
 def _number(model: type[Parameters], name: str, given: object) -> Decimal:
+    value, reason = None, ""
     try:
         value = in_unit(given, model.meaning(name), model.model_fields[name].annotation)
-    except ValueError:
-        value = None
+    except ValueError as error:
+        reason = str(error)
     if not isinstance(value, int | float) or not -_LARGEST < value < _LARGEST:  # nor NaN
-        raise _Fault(f"a range of finite numbers, each {model.expected(name)}")
+        raise _Fault(f"a range of finite numbers, each {model.expected(name)}", reason)
     return Decimal(repr(value))  # what was typed: 0.1 is a tenth
 
 
-def _steps(first: Decimal, last: Decimal, step: Decimal) -> list[object]:
+def _steps(first: Decimal, last: Decimal, step: Decimal, unit: str) -> list[object]:
     if step <= 0:
         raise _Fault("'step' above 0")
     steps = (last - first) / step
@@ -83,7 +89,8 @@ def _steps(first: Decimal, last: Decimal, step: Decimal) -> list[object]:
         raise _Fault(f"a 'step' that gives at most {MOST} values")
     if steps != steps.to_integral_value():
         end = first + int(steps) * step
-        raise _Fault(f"a 'to' that the steps reach, such as {end.normalize():f}")
+        shown = f"{end.normalize():f} {unit}".rstrip()
+        raise _Fault(f"a 'to' that the steps reach, such as {shown}")
     return [_plain(first + number * step) for number in range(int(steps) + 1)]
 
 

@@ -70,7 +70,7 @@ def read_sweep(project: Project, file: Path, faults: Faults) -> Sweep:
         line = lines.get((str(key),), 1)
         advice = nearest(str(key), _KEYS)
         faults.add(f"{file.name}, line {line}: {short(key, quoted=False)}: no such key; {advice}")
-    workflow = project.workflow(_workflow_name(file, given))
+    workflow = _workflow(project, file, given, lines)
     reader = _Reader(project, file, workflow, given, lines, faults)
     fixed = reader.mapping("fixed")
     vary = reader.mapping("vary")
@@ -86,13 +86,18 @@ def read_sweep(project: Project, file: Path, faults: Faults) -> Sweep:
     )
 
 
-def _workflow_name(file: Path, given: Mapping[str, object]) -> str:
+def _workflow(
+    project: Project, file: Path, given: Mapping[str, object], lines: Mapping[Place, int]
+) -> Workflow:
     name = given.get("workflow")
+    place = f"workflow ({file.name}, line {lines.get(('workflow',), 1)})"
     if not isinstance(name, str):
-        raise ParameterError(
-            f"{file.name}: workflow: got {short(name)}; right is the name of a workflow"
-        )
-    return name
+        raise ParameterError(f"{place}: got {short(name)}; right is the name of a workflow")
+    known = {workflow.name: workflow for workflow in project.workflows()}
+    if name not in known:
+        advice = nearest(name, known) if known else "the project has none"
+        raise ParameterError(f"{place}: {short(name, quoted=False)}: no such workflow; {advice}")
+    return known[name]
 
 
 @dataclass(frozen=True)
@@ -141,6 +146,11 @@ class _Reader:
         with self.faults.caught():
             if isinstance(given, list) and given:
                 samples = self._named(given, place)
+            elif isinstance(given, str) and is_plain_name(given) and "." not in given:
+                raise ParameterError(
+                    f"samples ({place}): got {short(given)}; right is a list, such as [{given}], "
+                    "or a table in .csv or .yaml"
+                )
             elif isinstance(given, str):
                 samples = table_samples(self.project, model, self.file, given)
             elif isinstance(given, dict):

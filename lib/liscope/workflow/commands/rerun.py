@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import sys
 import tempfile
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -37,6 +38,7 @@ def rerun(
     """
     # Imported here: a listing needs none of it.
     from liscope.workflow.share.comparison import RTOL
+    from liscope.workflow.share.layout import SUPPLEMENT
     from liscope.workflow.share.rerun import counted, execute, open_supplement, surroundings_differ
 
     root, made = _place(archive, into)
@@ -56,6 +58,7 @@ def rerun(
             _show(one)
             reruns.append(one)
     click.echo("; ".join(f"{number} {state}" for state, number in counted(reruns).items()))
+    click.echo(f"kept in {root}: results/ has the new results, {SUPPLEMENT}/ those it came with")
     if failed := [one.name for one in reruns if not one.same]:
         raise RunError(f"{len(failed)} of {len(reruns)} runs failed or differ: {', '.join(failed)}")
 
@@ -85,11 +88,25 @@ def _clear(root: Path, made: bool) -> None:
 
 
 def _ask(archive: Path, opened: Opened) -> None:
-    click.confirm(
+    question = (
         f"This executes foreign code on this machine, as you: the notebooks "
-        f"{', '.join(opened.notebooks)} of {archive.name}. Go on?",
-        abort=True,
+        f"{', '.join(opened.notebooks)} of {archive.name}. Go on?"
     )
+    unanswered = ParameterError(
+        f"nobody here to answer, so nothing was executed; {archive.name} is executed without a "
+        "question where --yes is given"
+    )
+    if sys.stdin is None:  # closed
+        raise unanswered
+    try:
+        right = click.confirm(question)
+    except click.Abort:  # the end of the input, or Ctrl-C
+        if sys.stdin.isatty():
+            raise
+        click.echo()
+        raise unanswered from None
+    if not right:
+        raise click.Abort
 
 
 def _show(one: Rerun) -> None:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import io
 import json
-from collections.abc import Iterable, Iterator
+import tomllib
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import liscope
 from liscope.errors import LiscopeError, ParameterError
+from liscope.workflow.pages import TEMPLATES
 from liscope.workflow.params_file import load_parameters
 from liscope.workflow.project import Project
 from liscope.workflow.record import RECORD
@@ -17,7 +20,8 @@ from liscope.workflow.share.inputs import Data, data_of
 from liscope.workflow.share.selection import Selection, SharedRun
 
 LIBRARY = "lib/liscope"
-_OF_THE_LIBRARY = ("pyproject.toml", "README.md", "environment.yml", "LICENSE")
+_OF_THE_LIBRARY = ("pyproject.toml", "environment.yml")
+_BLOCK = 2**20  # bytes
 
 
 @dataclass(frozen=True)
@@ -53,20 +57,23 @@ def gather(project: Project, selection: Selection, with_inputs: bool = False) ->
     made = {**dict(_of_runs(runs)), **_parameters(runs)}
     for folder in selection.batches:
         made |= _below(f"results/batches/{folder.name}", folder)
-    own = {name: project.root / name for name in ("CITATION.cff", "requirements.lock")}
-    for name, member in {**made, **own}.items():
-        _refuse_machine(project, name, member)
+    own = _present(project.root, ("CITATION.cff", "requirements.lock"))
     members = {**made, **own, **_library(project), **_registry(data)}
     for one in data.values():
         members |= one.files
-    members = {name: one for name, one in members.items() if _is_there(one)}
+    for name, member in members.items():
+        if isinstance(member, Path) and not member.is_file():
+            raise ParameterError(f"{name} is not there any more; run it again")
+    for name, member in {**made, **own}.items():
+        _refuse_machine(project, name, member)
     cff = members.get("CITATION.cff")
     citation = read_citation(cff if isinstance(cff, Path) else None)
+    members["README.md"] = _readme(citation, runs, members)
     return Supplement(citation, runs, [folder.name for folder in selection.batches], data, members)
 
 
-def _is_there(member: Path | bytes) -> bool:
-    return isinstance(member, bytes) or member.is_file()
+def _present(folder: Path, names: Iterable[str]) -> dict[str, Path | bytes]:
+    return {name: folder / name for name in names if (folder / name).is_file()}
 
 
 def _of_runs(runs: Iterable[SharedRun]) -> Iterator[tuple[str, Path | bytes]]:
@@ -99,13 +106,26 @@ def _parameter_file(run: SharedRun) -> Path | bytes:
 
 
 def _library(project: Project) -> dict[str, Path | bytes]:
-    """Return this library's source, and what it takes to install it."""
+    """Return this library's source and, from a checkout, what it takes to install it.
+
+    The licence beside the pages is the project's, where it has one.
+    """
     package = Path(liscope.__file__).resolve().parent
-    found: dict[str, Path | bytes] = {}
-    for name in _OF_THE_LIBRARY:
-        own = project.root / name
-        found[name] = own if own.is_file() else package.parents[1] / name
-    return found | _below(LIBRARY, package)
+    found = _below(LIBRARY, package)
+    checkout = package.parents[1]
+    if package.parent.name == "lib" and _is_ours(checkout / "pyproject.toml"):
+        licence = _present(checkout, ["LICENSE"])
+        found |= licence | _present(checkout, _OF_THE_LIBRARY)
+        found |= {f"{LIBRARY}/{name}": file for name, file in licence.items()}
+    return found | _present(project.root, ["LICENSE"])
+
+
+def _is_ours(file: Path) -> bool:
+    try:
+        project = tomllib.loads(file.read_text(encoding="utf-8"))["project"]
+        return bool(project["name"] == liscope.__name__)
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
 
 
 def _below(name: str, folder: Path) -> dict[str, Path | bytes]:
@@ -136,12 +156,42 @@ def _registry(data: dict[str, Data]) -> dict[str, Path | bytes]:
 
 def _refuse_machine(project: Project, name: str, member: Path | bytes) -> None:
     """Refuse what tells where on which machine it was made."""
-    if not _is_there(member):
-        return
-    content = member if isinstance(member, bytes) else member.read_bytes()
-    for path in {project.root, project.root.resolve(), Path.home()}:
-        if len(path.parts) > 1 and f"{path}/".encode() in content:
-            raise ParameterError(
-                f"{name} holds a path of this machine ({path}); give data by its path in the "
-                "project, clear such outputs, and run again"
-            )
+    paths = {project.root, project.root.resolve(), Path.home()}
+    if path := first_of([f"{path}/" for path in paths if len(path.parts) > 1], member):
+        raise ParameterError(
+            f"{name} holds a path of this machine ({path.removesuffix('/')}); give data by its "
+            "path in the project, clear such outputs, and run again"
+        )
+
+
+def first_of(texts: Iterable[str], member: Path | bytes) -> str:
+    """Return one of these texts that a member holds, else nothing; large files go in blocks."""
+    wanted = {text.encode(): text for text in texts}
+    overlap = max(map(len, wanted), default=1)
+    with io.BytesIO(member) if isinstance(member, bytes) else member.open("rb") as stream:
+        seen = b""
+        while block := stream.read(_BLOCK):
+            seen = seen[-overlap:] + block
+            for text in wanted:
+                if text in seen:
+                    return wanted[text]
+    return ""
+
+
+def _readme(
+    citation: Citation, runs: list[SharedRun], members: Mapping[str, Path | bytes]
+) -> bytes:
+    """Return what to do with the archive, in a few lines."""
+    from jinja2 import Environment, FileSystemLoader  # here: a moment to load
+
+    # Plain text: nothing is escaped.
+    environment = Environment(loader=FileSystemLoader(TEMPLATES), keep_trailing_newline=True)
+    text = environment.get_template("supplement_readme.md.j2").render(
+        citation=citation,
+        number=len(runs),
+        record=runs[0].record,
+        installable="pyproject.toml" in members,
+        locked="requirements.lock" in members,
+        licence="LICENSE" in members,
+    )
+    return text.encode()
