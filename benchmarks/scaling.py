@@ -19,7 +19,7 @@ import numpy as np
 import scaling_measure as measure
 from matplotlib.figure import Figure
 from scaling_measure import Measured
-from scaling_simulation import Cluster, makespan, stragglers
+from scaling_simulation import HELD, Cluster, makespan, stragglers
 
 from liscope.diffraction.library import Library
 from liscope.diffraction.scan import match
@@ -37,11 +37,16 @@ SLOW, FACTOR, LOSS = 0.02, 3.0, 0.01  # share and factor of slow tasks; workers 
 
 
 class Seen(NamedTuple):
-    """What was measured on worker processes."""
+    """What was measured on worker processes, in seconds and bytes."""
 
     overhead: float
+    latency: float
     startup: float
     memory: float
+
+    def cluster(self, workers: int, storage: float = np.inf, loss: float = 0.0) -> Cluster:
+        """Return a cluster to simulate."""
+        return Cluster(workers, storage, LINK, self.overhead, self.latency, self.startup, loss)
 
 
 def steps(name: str, each: str, sizes: list[Measured]) -> None:
@@ -64,21 +69,30 @@ def compare(folder: Path, known: Library, sizes: tuple[Measured, Measured], trie
     lazy = match(measure.scan(folder, lines), known)
     stack = measure.reduced(measure.volume(folder, chunks))
     print("\n| work | workers | tasks | measured / s | simulated / s | ratio | others |")
-    for workers in (2, 1):
+    seen = None
+    for workers in (1, 2):
         with measure.Cluster(workers) as cluster:
             startup = cluster.spent() / workers
             empty = cluster.best(lambda: _empty(cluster), tries)
-            overhead, own = empty.scheduler / EMPTY, empty.workers / EMPTY
-            _row("empty tasks", workers, np.full(EMPTY, own), empty, overhead)
+            own = empty.workers / EMPTY
+            seen = seen or _fitted(empty, startup)  # one worker tells, two are foretold
+            _row("empty tasks", workers, np.full(EMPTY, own), empty, seen)
             lazy.isel(y=slice(0, 2)).compute()  # everything is loaded
             for work, computed, one in (("indexing", lazy, sizes[0]), ("moments", stack, sizes[1])):
                 wall = cluster.best(computed.compute, tries)
-                _row(work, workers, one.blocks + own, wall, overhead)
+                _row(work, workers, one.blocks + own, wall, seen)
             memory = cluster.memory()
     wire = measure.bytes_a_task(folder, lines, known)
-    print(f"scheduler {1e3 * overhead:.2f} ms a task; a worker starts in {startup:.1f} CPU s")
-    print(f"memory of a worker {memory / 1e9:.2f} GB; over the wire {wire / 1e3:.0f} kB a task")
-    return Seen(overhead, startup, memory)
+    print(f"scheduler {1e3 * seen.overhead:.2f} ms, latency {1e3 * seen.latency:.1f} ms a task")
+    print(f"a worker starts in {seen.startup:.1f} CPU s and takes up to {memory / 1e9:.2f} GB")
+    print(f"over the wire {wire / 1e3:.0f} kB a task")
+    return seen._replace(memory=memory)
+
+
+def _fitted(empty: measure.Wall, startup: float) -> Seen:
+    """Return what empty tasks on one worker tell, which holds ``HELD`` at a time."""
+    each, own = empty.scheduler / EMPTY, empty.workers / EMPTY
+    return Seen(each, max(HELD * empty.seconds / EMPTY - each - own, 0.0), startup, 0.0)
 
 
 def _empty(cluster: measure.Cluster) -> Any:
@@ -90,8 +104,8 @@ def _nothing(number: int) -> int:
     return number
 
 
-def _row(work: str, workers: int, costs: np.ndarray, wall: measure.Wall, overhead: float) -> None:
-    told = makespan(costs, 0.0, Cluster(workers, overhead=overhead))
+def _row(work: str, workers: int, costs: np.ndarray, wall: measure.Wall, seen: Seen) -> None:
+    told = makespan(costs, 0.0, seen._replace(startup=0.0).cluster(workers))
     print(
         f"| {work} | {workers} | {len(costs)} | {wall.seconds:.2f} | {told:.2f} "
         f"| {told / wall.seconds:.2f} | {wall.others:.0%} |"
@@ -116,9 +130,7 @@ def extrapolate(name: str, one: Measured, total: float, block: int, seen: Seen) 
     print("| workers |" + "".join(f" {rate / 1e9:g} GB/s |" for rate in STORAGE))
     hours = []
     for workers in WORKERS:
-        clusters = [
-            Cluster(workers, rate, LINK, seen.overhead, seen.startup, LOSS) for rate in STORAGE
-        ]
+        clusters = [seen.cluster(workers, rate, LOSS) for rate in STORAGE]
         hours.append([makespan(costs, size, cluster) / 3600 for cluster in clusters])
         print(f"| {workers} |" + "".join(f" {value:.3g} h |" for value in hours[-1]))
     core = size / costs.mean()
@@ -134,7 +146,7 @@ def by_block(one: Measured, seen: Seen, blocks: list[int]) -> Any:
     found = []
     for block in blocks:
         costs = costs_of(one, CAMPAIGN / 10, block, np.random.default_rng(0))
-        cluster = Cluster(256, 20e9, LINK, seen.overhead, 0.0, LOSS)
+        cluster = seen.cluster(256, 20e9, LOSS)
         spent = makespan(costs, block * one.bytes_in, cluster)
         ideal = costs.sum() / 256
         found.append(spent / 60)

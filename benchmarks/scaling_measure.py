@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,10 +13,11 @@ import dask.array as da
 import numpy as np
 import psutil
 import zarr
-from distributed import Client, LocalCluster
+from distributed import Client
 from indexing_scale import COLUMNS, write
 from threadpoolctl import threadpool_limits
 
+from liscope.cluster import ADDRESS, started
 from liscope.diffraction import index as parts
 from liscope.diffraction import polar
 from liscope.diffraction.decision import decide
@@ -201,20 +202,16 @@ class Cluster:
     """Worker processes that have loaded the library."""
 
     def __init__(self, workers: int) -> None:
-        self.local = LocalCluster(
-            n_workers=workers,
-            threads_per_worker=1,
-            scheduler_kwargs={"dashboard": False, "dashboard_address": "127.0.0.1:0"},
-        )
-        self.client = Client(self.local)
+        self.open = ExitStack()
+        compute = self.open.enter_context(started("local", workers))
+        self.client = self.open.enter_context(Client(compute.environment[ADDRESS]))
         self.client.run(_load)
 
     def __enter__(self) -> Cluster:
         return self
 
     def __exit__(self, *error: object) -> None:
-        self.client.close()
-        self.local.close()
+        self.open.close()
 
     def best(self, work: Callable[[], Any], tries: int) -> Wall:
         """Return the least disturbed of some computations; few of them where nobody disturbs."""

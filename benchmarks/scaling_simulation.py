@@ -29,6 +29,8 @@ class Cluster:
         Bytes a second that storage gives to all, and that one worker can take.
     overhead
         Seconds of the scheduler for a task.
+    latency
+        Seconds from the end of a task to another one's arrival, the scheduler's own not counted.
     startup
         Seconds of a worker before its first task (imports), also of a new one.
     loss
@@ -43,6 +45,7 @@ class Cluster:
     storage: float = np.inf
     link: float = np.inf
     overhead: float = 0.0
+    latency: float = 0.0
     startup: float = 0.0
     loss: float = 0.0
     replaced: float = 60.0
@@ -144,7 +147,7 @@ class _Run:
         if not self.todo:
             self.waiting.append((worker, self.life[worker]))
             return
-        after = max(self.scheduler_free - self.now, delay)
+        after = max(self.scheduler_free - self.now + self.cluster.latency, delay)
         self._at(after, HANDED, worker, self.todo.popleft())
 
     def _work(self, worker: int) -> None:

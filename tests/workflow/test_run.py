@@ -10,6 +10,7 @@ import pytest
 import toy_project
 from toy_project import command, complete, make, results_of, shown_folders
 
+from liscope.data import files_of
 from liscope.errors import ParameterError, ReaderError, RunError
 from liscope.workflow.keys import components
 from liscope.workflow.parameters import Parameters
@@ -178,6 +179,7 @@ def test_missing_data_is_refused_before_a_kernel_starts(
 
     data = ModuleType("liscope.data")
     data.locate = locate  # type: ignore[attr-defined]
+    data.files_of = files_of  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "liscope.data", data)
     monkeypatch.setattr("liscope.data", data, raising=False)
     project = Project(make(root, model="ToyWithData", **toy_project.LIGHT))

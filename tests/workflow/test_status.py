@@ -14,6 +14,7 @@ from made_runs import FIRST, make_batch, make_run
 from toy_project import LIGHT, make
 
 import liscope
+from liscope.data import files_of
 from liscope.errors import LiscopeError, ReaderError, RunError
 from liscope.workflow.keys import missing_input
 from liscope.workflow.params_file import load_parameters
@@ -37,6 +38,7 @@ def scan(root: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
     data = ModuleType("liscope.data")
     data.locate = locate  # type: ignore[attr-defined]
+    data.files_of = files_of  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "liscope.data", data)
     monkeypatch.setattr("liscope.data", data, raising=False)
     return file

@@ -18,6 +18,8 @@ POLICY = (
     "default-src 'none'; script-src 'unsafe-inline' 'unsafe-eval'; style-src 'unsafe-inline'; "
     "img-src data: blob:; font-src data:; base-uri 'none'; form-action 'none'"
 )
+# Panel, where it is loaded, adds a script that lies on a server; these plots do not use it.
+_LOADED = re.compile(r'<script[^>]*\ssrc="static/extensions/[^"]*"[^>]*>\s*</script>')
 _RANDOM = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
 
 
@@ -47,7 +49,7 @@ def write_interactive(path: Path, plot: object, caption: str) -> None:
         template=environment.get_template("interactive.html.j2"),
         template_variables={"caption": caption, "css": style(), "policy": POLICY},
     )
-    Path(f"{path}.html").write_text(_renumbered(html), encoding="utf-8")
+    Path(f"{path}.html").write_text(_renumbered(_LOADED.sub("", html)), encoding="utf-8")
 
 
 def _as_bokeh(plot: Any, name: str) -> LayoutDOM:

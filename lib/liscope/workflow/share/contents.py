@@ -123,7 +123,7 @@ def _library(project: Project) -> dict[str, Path | bytes]:
 def _is_ours(file: Path) -> bool:
     try:
         project = tomllib.loads(file.read_text(encoding="utf-8"))["project"]
-        return bool(project["name"] == liscope.__name__)
+        return bool(project["name"] == "liscope")
     except (OSError, ValueError, KeyError, TypeError):
         return False
 
