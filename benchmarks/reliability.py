@@ -132,9 +132,7 @@ def main() -> None:
         binned[column] /= binned["points"]
     print(binned.round(3).to_string())
     every = pd.DataFrame(sure).groupby("neighbours")[["called sure", "right"]].sum()
-    print(
-        "Of all points called 0.95 sure, also where glass or nothing is thicker than crystals,"
-    )
+    print("Of all points called 0.95 sure, also where glass or nothing is thicker than crystals,")
     print("so many have the phase and orientation of a crystal that the beam meets there:")
     print((every["right"] / every["called sure"]).round(4).to_string())
     print(pd.DataFrame(sure).round(3).to_string())
