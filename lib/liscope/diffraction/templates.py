@@ -15,8 +15,8 @@ from scipy.spatial import cKDTree
 from liscope.diffraction.structures import Crystal, electron_wavelength
 
 MOST_SPOTS = 32  # of a template, the strongest; the rest holds less than a hundredth of it
-FAINT = 3e-4  # of the strongest reflection, below which one is left out
-MOST_CANDIDATES = 128
+FAINT = 3e-3  # of the strongest reflection, below which one is left out
+MOST_CANDIDATES = 64
 TILT = 1.6  # degrees to which a template's reflections still cover its neighbourhood
 
 
