@@ -13,7 +13,7 @@ test: .venv/ready  ## what CI runs: style, types, unit tests, notebooks, browser
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/python -m pytest -n 2 --dist loadfile
-	$(BIN)/python -m pytest -p no:cacheprovider --nbval-lax --nbval-current-env notebooks
+	tools/nbval.sh
 
 lab: .venv-lab/ready  ## JupyterLab, in an environment of its own
 	.venv-lab/bin/jupyter lab notebooks
