@@ -14,7 +14,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 TARGET = ROOT / "environment.yml"
 CONDA_NAMES = {"dask": "dask-core", "matplotlib": "matplotlib-base"}  # where conda-forge differs
-PIP_ONLY = {"simsh5"}  # not on conda-forge
+PIP_ONLY = {"connected-components-3d", "itk-elastix", "ngff-zarr", "simsh5"}  # not (surely) on conda-forge
 HEAD = "# Made by tools/environment_yml.py from pyproject.toml; change it there.\n"
 
 

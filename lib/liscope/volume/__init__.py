@@ -1,0 +1,1 @@
+"""Volumes from slices: two instruments' stacks in one frame, phases, and microstructure."""
