@@ -14,9 +14,10 @@ import difflib
 import logging
 import os
 import re
+from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
@@ -29,6 +30,10 @@ from liscope.places import find_root
 if TYPE_CHECKING:
     import xarray as xr
 
+_SIDECAR = "stack.yaml"  # of slice files, see `liscope.readers.stack_sidecar`
+_ZARR = ("zarr.json", ".zgroup", ".zarray")
+_STACKED = (".tif", ".tiff")
+
 
 def project_root() -> Path:
     """Return the project around the current folder, or the checkout of this package."""
@@ -38,15 +43,24 @@ def project_root() -> Path:
 def files_of(path: Path) -> list[Path]:
     """Return all files of a measurement, sorted: those of its folder, or that a file belongs with.
 
-    A folder's own folders count for Zarr only; hidden files do not, but for Zarr's.
+    A folder's own folders count for Zarr and for slice files with ``stack.yaml`` only, one of whose
+    files stands for all; hidden files do not count, but for Zarr's.
     """
+    if path.name == _SIDECAR or (
+        path.suffix.lower() in _STACKED and _has_any(path.parent, (_SIDECAR,))
+    ):
+        path = path.parent
     if path.is_dir():
-        zarr = path.suffix.lower() == ".zspy"
-        found = path.rglob("*") if zarr else path.iterdir()
+        deep = path.suffix.lower() == ".zspy" or _has_any(path, (*_ZARR, _SIDECAR))
+        found = path.rglob("*") if deep else path.iterdir()
         kept = (one for one in found if one.name.startswith(".z") or one.name[:1] != ".")
         return sorted(one for one in kept if one.is_file())
     others = path.parent.iterdir() if path.suffix.lower() in (".mib", ".tvips") else ()
     return sorted({path, *(one for one in others if belongs(one.name, path.name))})
+
+
+def _has_any(folder: Path, names: Iterable[str]) -> bool:
+    return any((folder / name).is_file() for name in names)
 
 
 def belongs(name: str, first: str) -> bool:
@@ -126,6 +140,29 @@ def open_ions(name: str) -> xr.Dataset:
 
     path = locate(name)
     return read_ions(path) if path else specimens.measurement(name.partition(":")[2])
+
+
+def open_stack(name: str, missing: Literal["refuse", "leave out"] = "refuse") -> xr.Dataset:
+    """Return the stack of slices behind a data name (see :func:`liscope.readers.read_stack`).
+
+    Parameters
+    ----------
+    name
+        A path may also name a folder: slice files with ``stack.yaml``, OME-Zarr or Zarr.
+    missing
+        What to do about slices whose files are not whole: "refuse" the stack or "leave out" them.
+
+    Raises
+    ------
+    ReaderError
+        If there is none, a file is damaged or of another kind, or a slice is not whole.
+    """
+    from liscope.readers import read_stack  # here: arrays take their time to load
+
+    path = locate(name)
+    if path:
+        return read_stack(path, missing=missing)
+    return specimens.measurement(name.partition(":")[2])
 
 
 def open_diffraction(name: str) -> xr.Dataset:

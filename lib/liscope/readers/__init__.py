@@ -46,6 +46,27 @@ One function for each kind of measurement; each recognises the file by its first
 
 `read_orientations`, orientation maps: see :mod:`liscope.readers.orientations`.
 
+`read_eds`, energy-dispersive X-ray maps (EDS):
+
+- ``spectrum`` (unit ``count``), dims ``("y", "x", "energy")``, always lazy, in blocks of rows; and
+  ``counts``, maps of elements, ``("element", "y", "x")``, where the file holds them. Of a file with
+  several slices ``("slice", "y", "x", "energy")`` and ``("element", "slice", "y", "x")``;
+- coordinates ``energy`` in keV, ``y`` and ``x`` in um from the top-left corner, or in pixels (unit
+  ``pixel``) where the file tells no calibration;
+- ``bse``, ``se``, ``haadf`` and other electron images; where their grid is another one, on
+  dimensions of their own, such as ``y_bse`` and ``x_bse``, in the same frame;
+- attributes ``beam_energy`` (kV), ``tilt`` (degrees, of the stage or as told), ``live_time`` (s).
+
+`line_maps` makes ``counts`` from ``spectrum``.
+
+`read_sem`, pictures of electron microscopes: ``image``, dims ``("y", "x")`` or ``("slice", "y",
+"x")``, lazy, coordinates as above; attributes ``beam_energy`` (kV), ``tilt`` and
+``tilt_correction`` (degrees), ``dwell_time`` (s), ``working_distance`` (mm), ``detector``, and
+``data_bar`` (rows at the bottom that show no specimen).
+
+`read_stack`, slices of a volume as recorded (EDS or SIMS), always lazy where they come from files:
+see :func:`liscope.readers.stacks.read_stack`. `read_ome_zarr` and `write_ome_zarr` keep volumes.
+
 All keep the file's own metadata as JSON in ``metadata``, and ``source``, ``format`` and
 ``history`` in the attributes.
 """
@@ -65,10 +86,13 @@ from liscope.readers import (
     asylum_curves,
     bif6,
     blockfile,
+    bruker,
     ctf,
+    eds_hdf5,
     gwyddion,
     hdf5,
     iontof,
+    jeol,
     nanonis,
     nanonis_dat,
     nanonis_grid,
@@ -77,28 +101,39 @@ from liscope.readers import (
     orix_hdf5,
     park,
     rosetta,
+    sem_tiff,
     surfacelab,
     tables,
 )
 from liscope.readers.blockfile_writer import write_blockfile
 from liscope.readers.common import guard, one_line
 from liscope.readers.crystal_maps import to_crystal_map
+from liscope.readers.eds import line_maps
 from liscope.readers.ions import with_field
+from liscope.readers.ome_zarr import read_ome_zarr
+from liscope.readers.ome_zarr_writer import write_ome_zarr
 from liscope.readers.opening import Family, open_file, with_origin
 from liscope.readers.orientations import from_crystal_map
 from liscope.readers.orientations_writer import write_orientations
+from liscope.readers.stacks import read_stack
 
 __all__ = [
     "channel",
     "from_crystal_map",
+    "line_maps",
     "read_curves",
     "read_diffraction",
+    "read_eds",
     "read_ions",
+    "read_ome_zarr",
     "read_orientations",
     "read_scan",
+    "read_sem",
+    "read_stack",
     "to_crystal_map",
     "with_field",
     "write_blockfile",
+    "write_ome_zarr",
     "write_orientations",
 ]
 
@@ -137,7 +172,15 @@ _ORIENTATIONS = Family(
     "export it as .ctf or .ang",
     (ctf, orix_hdf5, ang),
 )
-_ALL = (_SCANS, _CURVES, _IONS, _DIFFRACTION, _ORIENTATIONS)
+_EDS = Family(
+    "EDS map",
+    "read_eds",
+    "Bruker .bcf, Velox .emd, JEOL .pts/.map/.img, Oxford .h5oina",
+    "export the map as one of these; of JEOL's .asw give the folder with its files",
+    (bruker, jeol, eds_hdf5),
+)
+_SEM = Family("SEM picture", "read_sem", ".tif", "save it as .tif", (sem_tiff,))
+_ALL = (_SCANS, _CURVES, _IONS, _DIFFRACTION, _ORIENTATIONS, _EDS, _SEM)
 
 
 def read_scan(path: str | os.PathLike[str]) -> xr.Dataset:
@@ -266,6 +309,62 @@ def read_orientations(path: str | os.PathLike[str]) -> xr.Dataset:
         If the file is missing, damaged, of another format, or its grid is hexagonal.
     """
     return open_file(path, _ORIENTATIONS, _ALL)
+
+
+def read_eds(path: str | os.PathLike[str] | Sequence[str | os.PathLike[str]]) -> xr.Dataset:
+    """Return the EDS spectra, element maps and electron images in a file, lazily.
+
+    Parameters
+    ----------
+    path
+        The file; its content decides on the reader, its name does not. Or, for JEOL, which has one
+        file a map, the folder of one measurement, or a list of its files.
+
+    Returns
+    -------
+    xarray.Dataset
+        ``spectrum``, ``counts`` and electron images, as the package's docstring describes.
+
+    Raises
+    ------
+    ReaderError
+        If a file is missing, damaged, of another format, or holds no EDS map; when the values are
+        computed as well, since they are lazy.
+    """
+    if isinstance(path, (str, os.PathLike)):
+        where = Path(path)
+        if not where.is_dir():
+            return open_file(where, _EDS, _ALL)
+        with guard(where.name, jeol.FORM):
+            return with_origin(jeol.read_folder(where), where.name, jeol.FORM)
+    files = [Path(file) for file in path]
+    name = f"{files[0].name} and {len(files) - 1} more" if files else "no file"
+    with guard(name, jeol.FORM):
+        return with_origin(jeol.read_files(files), name, jeol.FORM)
+
+
+def read_sem(path: str | os.PathLike[str]) -> xr.Dataset:
+    """Return the picture, or stack of pictures, that an electron microscope saved as TIFF, lazily.
+
+    Parameters
+    ----------
+    path
+        The file.
+
+    Returns
+    -------
+    xarray.Dataset
+        ``image`` with dims ``("y", "x")`` or ``("slice", "y", "x")``, as the package's docstring
+        describes. In pixels where the file tells no calibration that is read here: those of
+        FEI/Thermo Fisher, Zeiss and ImageJ are.
+
+    Raises
+    ------
+    ReaderError
+        If the file is missing, damaged, of another format, or its picture is coloured; when the
+        pixels are computed as well, since they are lazy.
+    """
+    return open_file(path, _SEM, _ALL)
 
 
 def channel(scan: xr.Dataset, quantity: str, direction: str = "trace") -> xr.DataArray:
