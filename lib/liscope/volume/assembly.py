@@ -1,0 +1,116 @@
+"""From two stacks to one volume: what a person may overrule, and each stack's frames."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+import xarray as xr
+
+from liscope.errors import ParameterError
+from liscope.history import noted
+from liscope.volume.drift import Drift
+from liscope.volume.frames import Frames
+from liscope.volume.tilt import untilted
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+CHANNELS = ("element", "ion")
+
+
+def told(
+    stack: xr.Dataset, thickness: float | None, total_depth: float | None, tilt: float | None
+) -> xr.Dataset:
+    """Return a stack whose file is overruled in what is not None: nm, um and degrees."""
+    said = {"slice_thickness": thickness, "total_depth": total_depth, "tilt": tilt}
+    return stack.assign_attrs({name: value for name, value in said.items() if value is not None})
+
+
+def channel_of(counts: xr.DataArray) -> str:
+    """Return the name of the dimension that holds elements or ions."""
+    return next(str(dim) for dim in counts.dims if dim in CHANNELS)
+
+
+def only(stack: xr.Dataset, ions: Sequence[str]) -> xr.Dataset:
+    """Return a stack of one channel, the sum of some ions, by the first one's name.
+
+    Raises
+    ------
+    ParameterError
+        If the stack has no such ion.
+    """
+    counts = stack["counts"]
+    dim = channel_of(counts)
+    there = [str(name) for name in counts[dim].to_numpy()]
+    if strange := [name for name in ions if name not in there]:
+        raise ParameterError(f"lithium: no ion '{strange[0]}'; there are {', '.join(there)}")
+    total = counts.sel({dim: list(ions)}).sum(dim, keep_attrs=True, dtype=np.uint32)
+    total = total.expand_dims({dim: [ions[0]]}).transpose(*counts.dims)
+    others = stack.drop_dims(dim)
+    return others.assign(counts=noted(total, counts, f"sum of {', '.join(ions)}"))
+
+
+def frames_of(stack: xr.Dataset, depths: xr.Dataset, drift: Drift | None) -> Frames:
+    """Return where a stack's slices lie by tilt, depths, and the drift if that is taken out.
+
+    Parameters
+    ----------
+    stack
+        With attribute ``tilt``, degrees.
+    depths
+        From :func:`~liscope.volume.thickness.slice_depths`; a slice beyond goes on as thick as the
+        mean one.
+    drift
+        From :func:`~liscope.volume.drift.slice_drift`.
+    """
+    numbers = stack["slice"].to_numpy()
+    frames = Frames.of(stack["counts"], float(depths["thickness"].mean()))
+    known = depths["slice"].to_numpy()
+    step = float(depths["thickness"].mean()) / 1e3
+    beyond = np.maximum(numbers - known[-1], 0) + np.minimum(numbers - known[0], 0)
+    depth = np.interp(numbers, known, depths["depth"].to_numpy()) + step * beyond
+    frames = untilted(frames.at_depths(depth), float(stack.attrs.get("tilt", 0.0)))
+    return drift.moved(frames) if drift else frames
+
+
+def steady_table(drifts: Mapping[str, Drift]) -> pd.DataFrame:
+    """Return the drift that is common to all slices: nm a slice, and what may be the structure's.
+
+    Columns ``steady`` and ``error`` (nm a slice), ``error_over_stack`` (nm) and ``bad_slices``; one
+    row a stack and axis.
+    """
+    import pandas as pd
+
+    rows = {
+        (name, axis): {
+            "steady_nm_per_slice": 1e3 * drift.steady[i],
+            "error_nm_per_slice": 1e3 * drift.steady_error[i],
+            "error_over_stack_nm": 1e3 * drift.steady_error[i] * np.ptp(drift.slices),
+            "bad_slices": ", ".join(map(str, drift.slices[drift.bad])) or "none",
+        }
+        for name, drift in drifts.items()
+        for i, axis in enumerate("yx")
+    }
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis(["stack", "axis"])
+
+
+def pictures(stacks: Mapping[str, xr.Dataset], number: int) -> dict[str, xr.DataArray]:
+    """Return the pictures (y, x) of the slice nearest to a number, by channel; electrons' first."""
+    found = {}
+    for stack in stacks.values():
+        one = stack.sel(slice=number, method="nearest")
+        if "bse" in one:
+            found["bse"] = one["bse"].compute()
+        counts = one["counts"].compute()
+        dim = channel_of(counts)
+        found |= {str(name): counts.sel({dim: name}, drop=True) for name in counts[dim].to_numpy()}
+    return found
+
+
+def corner(image: xr.DataArray, side: float) -> tuple[slice, slice]:
+    """Return a square in the middle of an image, ``side`` um wide, as slices along y and x."""
+    middle = [float(image[dim].mean()) for dim in ("y", "x")]
+    low, high = ([m + sign * side / 2 for m in middle] for sign in (-1, 1))
+    return slice(low[0], high[0]), slice(low[1], high[1])

@@ -1,0 +1,259 @@
+"""How deep and how strong lithium is lost at the edges of a phase's particles.
+
+Within a particle the counts are taken to go as ``1 - A exp(-distance / depth)``. What the ion beam's
+width brings in from other phases is predicted and taken off. The level is free in each small block,
+because particles differ in yield and pictures in brightness by more than counts do: only how counts
+change *within* a block decides. The likelihood of all depths and amplitudes is tabulated, and blocks
+drawn again and again say how sure its maximum is.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from liscope.errors import ParameterError
+from liscope.statistics import LEVEL
+from liscope.volume.profiles import FEWEST, RESAMPLED, Cells, block_of, blocks_in
+from liscope.volume.response import IONS, Response, steps_of
+from liscope.volume.surface import BLOCK, Visit, number_of, signed_distance, visited
+
+Array = NDArray[np.float64]
+Floats = NDArray[np.float32]
+
+DEPTHS = np.geomspace(60, 1500, 56)  # nm, that are tried
+AMPLITUDES = np.linspace(-0.6, 1.0, 81)  # below 0: more at the surface
+REACH = 1200.0  # nm, the farthest distance from the surface that is looked at
+RIM = 80.0  # nm from the surface, within which the labels decide more than the lithium does
+CLASSES = 28  # of distance
+SURE = 0.9  # probability of voxels that tell another phase's rate
+FAINT = 0.02  # of the level, the least that is predicted
+
+
+@dataclass(frozen=True)
+class Depletion:
+    """Loss of lithium towards the surface of particles.
+
+    Attributes
+    ----------
+    depth, depth_low, depth_high
+        At which the loss has fallen to 1/e, nm, with limits of 95 %. NaN where it cannot be told.
+    amplitude, amplitude_low, amplitude_high
+        Share of the lithium that is lost at the surface; below 0: more at the surface. The limits
+        hold that the surface is known to half a voxel.
+    blocks
+        The number of blocks of the volume that the limits rest on.
+    verdict
+        ``found``, or ``cannot tell`` with the reason.
+    """
+
+    depth: float
+    depth_low: float
+    depth_high: float
+    amplitude: float
+    amplitude_low: float
+    amplitude_high: float
+    blocks: int
+    verdict: str
+
+
+def depletion(
+    volume: xr.DataArray,
+    phases: xr.Dataset,
+    beam: Response = IONS,
+    phase: str = "LLZTO",
+    channel: str = "6Li+",
+    rim: float = RIM,
+    block: float = BLOCK,
+    seed: int = 0,
+) -> Depletion:
+    """Return depth and amplitude of the loss of lithium at the edges of a phase's particles.
+
+    Distances are from the nearest surface in three dimensions; voxels to which the border of the
+    volume is nearer than any surface do not count. Neither does a wall between two touching
+    particles of the phase, which the labels do not show.
+
+    Parameters
+    ----------
+    volume
+        (channel, z, y, x), counts.
+    phases
+        ``probability`` and ``label`` on the same grid.
+    beam
+        Response of the channel in the plane.
+    phase, channel
+        Which loses what.
+    rim
+        Voxels nearer to the surface do not count, nm.
+    block
+        Side of the blocks in the plane, um, at least that of a particle; the level is free in each
+        of them, and in each slab of some slices.
+    seed
+        Of the drawing of blocks.
+
+    Raises
+    ------
+    ParameterError
+        If there is no such phase or channel.
+    """
+    if channel not in [str(name) for name in volume["channel"].to_numpy()]:
+        raise ParameterError(f"channel '{channel}' is not in the volume")
+    voxel = steps_of(volume)
+    work = partial(
+        _by_distance,
+        number=number_of(phases, phase),
+        voxel=voxel,
+        beam=beam,
+        edges=np.linspace(rim, REACH, CLASSES + 1),
+        size=_columns(blocks_in(volume, block), volume.sizes["z"]),
+    )
+    slabs = np.array(visited(volume, phases, REACH + max(voxel), work, [channel], shares=True))
+    distance = np.linspace(rim, REACH, 2 * CLASSES + 1)[1::2]
+    return _judged(slabs, distance, float(np.mean(voxel)) / 2, np.random.default_rng(seed))
+
+
+def _columns(size: Cells, depth: int) -> Cells:
+    """Return blocks that go through the whole depth, whose slabs are alike in their particles."""
+    (_, rows, columns), (_, y, x) = size
+    return (1, rows, columns), (depth, y, x)
+
+
+def _by_distance(
+    counts: Floats,
+    shares: Floats,
+    visits: Any,
+    number: int,
+    voxel: tuple[float, float, float],
+    beam: Response,
+    edges: Array,
+    size: Cells,
+) -> Array:
+    """Return the phase's own counts, and voxels weighed by gain, (2, block, distance)."""
+    shares = np.nan_to_num(np.asarray(shares, np.float32))
+    rate = np.array([_rate(counts[0], share) for share in shares])
+    rate[number - 1] = 0
+    parts = [_part(counts[0], shares, rate, v, number, voxel, beam, edges, size) for v in visits]
+    slices, blocks, classes, own, seen = (np.concatenate(part) for part in zip(*parts, strict=True))
+    gain = _gains(slices, blocks, own, seen, counts.shape[1])
+    key, length = blocks * (len(edges) - 1) + classes, int(np.prod(size[0])) * (len(edges) - 1)
+    sums = [np.bincount(key, of, length) for of in (own, seen * gain[slices])]
+    return np.reshape(sums, (2, -1, len(edges) - 1))
+
+
+def _rate(counts: Floats, share: Floats) -> float:
+    sure = (share > SURE) & np.isfinite(counts)
+    return float(counts[sure].mean()) if sure.any() else 0.0
+
+
+def _part(
+    counts: Floats,
+    shares: Floats,
+    rate: Array,
+    visit: Visit,
+    number: int,
+    voxel: tuple[float, float, float],
+    beam: Response,
+    edges: Array,
+    size: Cells,
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], Array, Array]:
+    """Return slice, block, class of distance, own counts and share of the voxels that count."""
+    distance, known = signed_distance(visit.label, number, voxel)
+    distance, known = distance[visit.inner], known[visit.inner]
+    here = shares[(slice(None), *visit.core)]
+    others = _blurred(np.tensordot(rate, here, 1), beam, voxel)
+    own, seen = counts[visit.core] - others, _blurred(here[number - 1], beam, voxel)
+    use = known & np.isfinite(own) & (distance > edges[0]) & (distance < edges[-1])
+    classes = np.searchsorted(edges, distance[use], side="right") - 1
+    return np.nonzero(use)[0], block_of(visit, size)[use], classes, own[use], seen[use]
+
+
+def _blurred(image: Floats, beam: Response, voxel: tuple[float, float, float]) -> Floats:
+    from scipy import ndimage
+
+    width = (0, beam.lateral / voxel[1], beam.lateral / voxel[2])
+    return np.asarray(ndimage.gaussian_filter(image, width, mode="nearest"), np.float32)
+
+
+def _gains(
+    slices: NDArray[np.int64], blocks: NDArray[np.int64], own: Array, seen: Array, depth: int
+) -> Array:
+    """Return the gain of each slice of a slab, the level being free in each block."""
+    gain = np.ones(depth)
+    counts = np.bincount(slices, own, depth)
+    of_block = np.bincount(blocks, own)
+    for _ in range(8):
+        level = of_block / np.maximum(np.bincount(blocks, seen * gain[slices]), 1e-9)
+        expected = np.bincount(slices, seen * level[blocks], depth)
+        gain = np.where(expected > 0, counts / np.maximum(expected, 1e-9), 1.0)
+    return np.asarray(np.maximum(gain, 1e-3))
+
+
+def _judged(slabs: Array, distance: Array, half: float, random: np.random.Generator) -> Depletion:
+    likelihood = _likelihood(slabs, distance)
+    blocks = len(likelihood)
+    if blocks < FEWEST:
+        return _nothing(blocks, f"only {blocks} blocks hold the phase")
+    depth, amplitude = _best(likelihood.sum(0))
+    drawn = random.multinomial(blocks, np.full(blocks, 1 / blocks), RESAMPLED)
+    again = np.array([_best(np.tensordot(w.astype(float), likelihood, 1)) for w in drawn])
+    tail = (1 - LEVEL) / 2
+    wider = np.sqrt(blocks / (blocks - 1))  # drawing blocks scatters less than blocks do
+    low, high = np.quantile(again, [tail, 1 - tail], axis=0)
+    low, high = ([depth, amplitude] + wider * (end - [depth, amplitude]) for end in (low, high))
+    if low[1] <= 0 <= high[1]:
+        return _nothing(blocks, "the amplitude may be none", amplitude, low[1], high[1])
+    if low[0] <= DEPTHS[1] or high[0] >= DEPTHS[-2]:
+        return _nothing(blocks, "the depth is beyond what fits", amplitude, low[1], high[1])
+    ends = np.array([low[1], high[1]])
+    shift = np.exp(np.sign(ends) * np.array([-1, 1]) * half / depth)
+    return Depletion(
+        depth, float(low[0]), float(high[0]), amplitude, *(float(v) for v in ends * shift), blocks, "found"
+    )
+
+
+def _nothing(
+    blocks: int, reason: str, amplitude: float = np.nan, low: float = np.nan, high: float = np.nan
+) -> Depletion:
+    limits = (amplitude, float(low), float(high))
+    return Depletion(np.nan, np.nan, np.nan, *limits, blocks, f"cannot tell: {reason}")
+
+
+def _likelihood(slabs: Array, distance: Array) -> Array:
+    """Return the log-likelihood of all amplitudes and depths (block, amplitude, depth).
+
+    Of a Poisson count whose level is the most likely one in each block of each slab.
+    """
+    shape = 1 - AMPLITUDES[:, None, None] * np.exp(-distance / DEPTHS[:, None])
+    shape = np.maximum(shape, FAINT)
+    log = np.log(shape)
+    found = []
+    for own, seen in zip(*np.moveaxis(slabs, 1, 0).swapaxes(1, 2), strict=True):
+        own = np.maximum(own, 0)
+        total = own.sum(1)
+        if not total.sum() > 0:
+            continue
+        expected = np.maximum(np.tensordot(shape, seen.T, 1), 1e-9)
+        found.append(np.tensordot(log, own.sum(0), 1) - np.log(expected) @ total)
+    return np.array(found)
+
+
+def _best(likelihood: Array) -> tuple[float, float]:
+    """Return depth and amplitude of the maximum of a table (amplitude, depth)."""
+    row, column = np.unravel_index(int(np.argmax(likelihood)), likelihood.shape)
+    depth = np.exp(_peak(likelihood.max(0), int(column), np.log(DEPTHS)))
+    return float(depth), _peak(likelihood[:, column], int(row), AMPLITUDES)
+
+
+def _peak(values: Array, at: int, axis: Array) -> float:
+    """Return where a parabola through three values is highest; the end where it is one."""
+    if at in (0, len(values) - 1):
+        return float(axis[at])
+    left, middle, right = values[at - 1 : at + 2]
+    bend = left - 2 * middle + right
+    shift = 0.5 * (left - right) / bend if bend < 0 else 0.0
+    return float(axis[at] + shift * (axis[1] - axis[0]))

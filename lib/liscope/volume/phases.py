@@ -1,0 +1,141 @@
+"""Phase identification: the probability of each phase in each voxel, from all channels together.
+
+Slices are worked on in slabs of a fixed number, with slices above and below that are read as well
+and thrown away, so that the result does not depend on how the volume is chunked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from liscope.history import noted
+from liscope.volume.components import COATS, MARKS, STEPS, phase_components
+from liscope.volume.relaxation import Model, relaxed_tiles
+from liscope.volume.response import Response, steps_of
+
+Floats = NDArray[np.float32]
+
+SLAB = 8  # slices that are identified together
+LAP = 5  # slices read above and below them
+
+
+def identify(
+    volume: xr.DataArray,
+    marks: Mapping[str, str] = MARKS,
+    coats: Sequence[str] = COATS,
+    responses: Mapping[str, Response] | None = None,
+    components: xr.Dataset | None = None,
+    seed: int = 0,
+) -> xr.Dataset:
+    """Return the probability of each phase in each voxel, and the most probable one's label.
+
+    Parameters
+    ----------
+    volume
+        (channel, z, y, x), counts; NaN where nothing was measured. A voxel takes part with the
+        channels that it has.
+    marks
+        Phase, and the channel in which it is the brightest.
+    coats
+        Phases of ``marks`` thinner than the response: their shares are bounded in ``attrs``
+        ``unresolved``, and their voxels go to what is beneath and beside them.
+    responses
+        Of channels; see :mod:`liscope.volume.response` for what the others have.
+    components
+        From :func:`~liscope.volume.components.phase_components`; None: fitted here, which reads
+        part of the volume at once. The rest is lazy where the volume is.
+    seed
+        Of the choice of voxels for the fit.
+
+    Returns
+    -------
+    xr.Dataset
+        ``probability`` (phase, z, y, x), NaN where nothing was measured, and ``label`` (z, y, x): 0
+        there, and 1 and on in the order of ``phase``.
+
+    Raises
+    ------
+    ParameterError, DataError
+        As :func:`~liscope.volume.components.phase_components`.
+    """
+    volume = volume.transpose("channel", "z", "y", "x")
+    if components is None:
+        components = phase_components(volume, marks, coats, responses, seed=seed)
+    gain = components["gain"].to_numpy().astype(np.float32)
+    probability = _in_slabs(volume.data, _model(components, volume), gain)
+    axes = {axis: volume[axis] for axis in ("z", "y", "x")}
+    coords = {"phase": components["phase"].to_numpy()} | axes
+    found = xr.DataArray(probability, coords, ("phase", *axes), "probability", {"units": "1"})
+    label = xr.DataArray(_labels(probability), axes, tuple(axes), "label")
+    step = f"identify(marks={dict(marks)}, coats={list(coats)}, seed={seed})"
+    attrs = {"unresolved": components.attrs["unresolved"]}
+    history = noted(found, volume, step).attrs["history"]
+    return xr.Dataset(
+        {"probability": found, "label": label}, attrs=attrs | {"history": history}
+    )
+
+
+def _model(components: xr.Dataset, volume: xr.DataArray) -> Model:
+    step = steps_of(volume)
+    seen = zip(components["lateral"].to_numpy(), components["depth"].to_numpy(), strict=True)
+    return Model(
+        components["rate"].to_numpy().astype(np.float32),
+        components["gain"].to_numpy().astype(np.float32),
+        components["weight"].to_numpy().astype(np.float32),
+        np.log(components["share"].to_numpy()).astype(np.float32),
+        components["coupling"].to_numpy().astype(np.float32),
+        tuple(Response(float(wide), float(deep)) for wide, deep in seen),
+        components["density"].to_numpy(),
+        step,
+        STEPS,
+    )
+
+
+def _in_slabs(data: Any, model: Model, gain: Floats) -> Any:
+    """Return probabilities of (channel, z, y, x) counts, a dask array where these are one."""
+    import dask.array as da
+
+    slabs = []
+    for start in range(0, data.shape[1], SLAB):
+        stop = min(start + SLAB, data.shape[1])
+        low, high = max(0, start - LAP), min(data.shape[1], stop + LAP)
+        piece, kept = data[:, low:high], slice(start - low, stop - low)
+        here = model.at(gain[:, low:high])
+        if isinstance(data, np.ndarray):
+            slabs.append(_slab(piece, here, kept))
+            continue
+        shape = (len(model.prior), stop - start, *data.shape[2:])
+        slabs.append(
+            da.map_blocks(
+                _slab,
+                piece.rechunk(piece.shape),
+                here,
+                kept,
+                dtype=np.float32,
+                chunks=tuple((n,) for n in shape),
+            )
+        )
+    return (np if isinstance(data, np.ndarray) else da).concatenate(slabs, axis=1)
+
+
+def _slab(counts: Floats, model: Model, kept: slice) -> Floats:
+    counts = np.asarray(counts, np.float32)
+    found = relaxed_tiles(counts, model)[:, kept]
+    found[:, ~np.isfinite(counts[:, kept]).any(0)] = np.nan
+    return found
+
+
+def _labels(probability: Any) -> Any:
+    if isinstance(probability, np.ndarray):
+        return _label(probability)
+    return probability.rechunk({0: -1}).map_blocks(_label, dtype=np.uint8, drop_axis=0)
+
+
+def _label(probability: Floats) -> NDArray[np.uint8]:
+    best = np.argmax(probability, axis=0).astype(np.uint8) + np.uint8(1)
+    return np.where(np.isnan(probability[0]), np.uint8(0), best)

@@ -1,0 +1,141 @@
+"""Probable phases of voxels whose signals overlap: mean-field estimation with neighbours' help.
+
+A voxel's counts come from its neighbours as well, through the instrument's response. The phases that
+explain them best are searched for all voxels together: each voxel's probabilities move towards what
+the counts around it say (Poisson, to second order around the present expectation) and what its six
+neighbours are (a Potts prior), given the other voxels' probabilities (C. M. Bishop, Pattern
+Recognition and Machine Learning, Springer 2006, section 10.1).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from liscope.volume.response import Response
+
+Array = NDArray[np.float64]
+Floats = NDArray[np.float32]
+
+TILE = (128, 256)  # voxels in the plane that one relaxation works on; what it needs stays in cache
+MARGIN = 10  # voxels around a tile that are worked on with it
+
+
+@dataclass(frozen=True)
+class Model:
+    """What is known about the phases before a voxel is looked at.
+
+    Attributes
+    ----------
+    rate
+        (phase, channel), counts a voxel.
+    gain
+        (channel, z), relative to the mean of all slices.
+    weight
+        (channel,) what a count tells beside a Poisson count.
+    prior
+        (phase,), the logarithm of the shares.
+    coupling
+        (z, y, x), of neighbours.
+    responses
+        Of each channel.
+    density
+        (phase,), g/cm3.
+    voxel
+        (z, y, x), nm.
+    steps
+        Of relaxation, and how far each goes.
+    """
+
+    rate: Floats
+    gain: Floats
+    weight: Floats
+    prior: Floats
+    coupling: Floats
+    responses: tuple[Response, ...]
+    density: Array
+    voxel: tuple[float, float, float]
+    steps: Sequence[float]
+
+    def at(self, gain: Floats) -> Model:
+        """Return the model of other slices, with their gain (channel, z)."""
+        return replace(self, gain=gain)
+
+
+class View:
+    """What one channel sees of a block of voxels."""
+
+    def __init__(self, model: Model, channel: int, shape: tuple[int, ...]) -> None:
+        response = model.responses[channel]
+        self.taps = response.taps(model.voxel)
+        self.through = response.through(model.voxel[0], model.density)
+        self.half = response.through(model.voxel[0] / 2, model.density)
+        self.spare, self.beneath = np.empty(shape, np.float32), np.empty(shape, np.float32)
+
+    def expected(self, probability: Floats, rate: Floats, out: Floats) -> None:
+        """Write the counts to be expected of the phases' rates (phase,) into ``out`` (z, y, x)."""
+        from liscope.volume import _phase_kernels as kernels
+
+        kernels.looked_down(probability, rate, self.through, self.half, out, self.beneath)
+        self.blur(out, True)
+
+    def blur(self, image: Floats, beyond: bool) -> None:
+        """Blur in the plane, in place; symmetric, so that it is its own transpose."""
+        from liscope.volume import _phase_kernels as kernels
+
+        kernels.along_x(image, self.taps[1], beyond, self.spare)
+        kernels.along_y(self.spare, self.taps[0], beyond, image)
+
+    @property
+    def power(self) -> float:
+        """The sum of the squared weights in the plane."""
+        return float(np.prod([np.sum(taps.astype(float) ** 2) for taps in self.taps]))
+
+
+def relax(counts: Floats, model: Model) -> Floats:
+    """Return probabilities (phase, z, y, x) from counts (channel, z, y, x), NaN where unmeasured."""
+    from liscope.volume import _phase_kernels as kernels
+
+    shape = counts.shape[1:]
+    energy = np.empty((len(model.prior), *shape), np.float32)
+    kernels.first_guess(counts, model.rate, model.gain, model.weight, model.prior, energy)
+    probability = np.zeros_like(energy)
+    kernels.settle(energy, 1.0, probability)
+    views = [View(model, c, shape) for c in range(len(counts))]
+    mean, pull = np.empty(shape, np.float32), np.empty(shape, np.float32)
+    for step in model.steps:
+        kernels.neighbours(probability, model.prior, model.coupling, energy)
+        for c, view in enumerate(views):
+            rate, gain, weight = model.rate[:, c].copy(), model.gain[c], float(model.weight[c])
+            view.expected(probability, rate, mean)
+            kernels.residual(counts[c], mean, gain, weight, pull)
+            view.blur(pull, False)
+            kernels.drive(
+                counts[c], probability, rate, view.through, view.half,
+                pull, mean, view.beneath, gain, weight * view.power, energy,
+            )  # fmt: skip
+        kernels.settle(energy, step, probability)
+    return probability
+
+
+def relaxed_tiles(counts: Floats, model: Model) -> Floats:
+    """Return :func:`relax` of whole slices, in overlapping tiles of a fixed size."""
+    out = np.empty((len(model.prior), *counts.shape[1:]), np.float32)
+    for y in _spans(counts.shape[2], TILE[0]):
+        for x in _spans(counts.shape[3], TILE[1]):
+            tile = np.ascontiguousarray(counts[:, :, y[0], x[0]])
+            out[:, :, y[1], x[1]] = relax(tile, model)[:, :, y[2], x[2]]
+    return out
+
+
+def _spans(size: int, tile: int) -> list[tuple[slice, slice, slice]]:
+    """Return for each tile what it reads, what it writes, and where that lies in what it read."""
+    found = []
+    for start in range(0, size, tile):
+        stop = min(start + tile, size)
+        low, high = max(0, start - MARGIN), min(size, stop + MARGIN)
+        found.append((slice(low, high), slice(start, stop), slice(start - low, stop - low)))
+    return found

@@ -1,0 +1,108 @@
+"""The paper's two scales and Anscombe's, by hand and by what they are for."""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+sys.path.append(str(Path(__file__).parent))
+from counted_volumes import smooth, stack, volume
+from scipy import ndimage
+
+from liscope.errors import DataError
+from liscope.volume.moments import joint_moments
+from liscope.volume.normalise import (
+    anscombe,
+    limits,
+    log_scaled,
+    min_max,
+    normalisation_table,
+    normalised_correlations,
+)
+
+COUNTS = np.array([0, 1, 2, 3, 4, 5, 10, 34])  # 34 counts: log levels of the peers' table, at most
+
+
+def test_equation_1_by_hand() -> None:
+    values = np.stack([COUNTS, COUNTS + 100]).reshape(2, 2, 2, 2)
+    expected = np.round(255 * COUNTS / 34)
+    for found in (min_max(volume(values)), min_max(volume(values).chunk({"z": 1}))):
+        np.testing.assert_array_equal(found.to_numpy().reshape(2, 8), [expected, expected])
+        assert found.dims == ("channel", "z", "y", "x")
+        assert found.dtype == np.float32
+
+
+def test_equation_2_has_no_value_for_none_and_0_for_one() -> None:
+    """Counts 1, 2, 3, 4, 5, 10 become 0, 50, 79, 100, 116, 167 where the brightest is 34."""
+    found = log_scaled(volume(COUNTS.reshape(1, 2, 2, 2), "a")).to_numpy().ravel()
+    np.testing.assert_array_equal(found, [np.nan, 0, 50, 79, 100, 116, 167, 255])
+    below = volume(np.array([[-1.0, 0.5, 34, 1]]).reshape(1, 1, 2, 2), "a")
+    np.testing.assert_array_equal(log_scaled(below).to_numpy().ravel(), [np.nan, 0, 255, 0])
+
+
+def test_limits_given_are_those_used_and_nothing_is_computed() -> None:
+    values = volume(COUNTS.reshape(1, 2, 2, 2), "a")
+    wide = limits(values * 2)
+    lazy = log_scaled(values.chunk({"z": 1}), wide)
+    assert lazy.chunks is not None
+    np.testing.assert_allclose(lazy.max(), np.round(255 * np.log10(34) / np.log10(68)))
+
+
+@pytest.mark.parametrize("mean", [4, 10, 100])
+def test_anscombes_root_of_counts_has_a_variance_of_one(mean: float) -> None:
+    rng = np.random.default_rng(0)
+    found = anscombe(volume(rng.poisson(mean, (1, 20, 100, 100)), "a"))
+    assert float(found.std()) == pytest.approx(1, abs=0.03)
+
+
+def test_of_interpolated_counts_too_given_what_is_left_of_their_variance() -> None:
+    rng = np.random.default_rng(1)
+    weights = np.array([0.1, 0.4, 0.3, 0.2])
+    mixed = ndimage.convolve1d(rng.poisson(15, (1, 20, 100, 100)).astype(float), weights)
+    found = anscombe(volume(mixed, "a"), float(np.sum(weights**2)))
+    assert float(found.std()) == pytest.approx(1, abs=0.03)
+    assert float(anscombe(volume(mixed, "a")).std()) < 0.6
+
+
+def test_a_table_of_what_is_clipped_and_merged() -> None:
+    """Ten voxels, and an outlier that leaves four levels of grey for all the others."""
+    counts = np.array([0, 0, 1, 1, 1, 2, 5, 9, 12, 1000]).reshape(1, 1, 2, 5)
+    found = normalisation_table(stack(counts, 0.1)).loc["ion0"]
+    assert found["counts_max"] == 1000
+    assert found["none"] == pytest.approx(20)
+    assert found["one"] == pytest.approx(30)
+    # 255 x / 1000: 0, 0.255, 0.51, 1.3, 2.3, 3.1, 255, so 1 is clipped, 2 and 5 are merged.
+    assert found["clipped"] == pytest.approx(30)
+    assert found["min_max_merged"] == pytest.approx(20 + 30 + 10 + 10)
+    assert found["log_merged"] == 0
+    lazy = normalisation_table(stack(counts, 0.1).chunk({"x": 2}))
+    np.testing.assert_array_equal(lazy.loc["ion0"], found)
+
+
+def test_interpolated_counts_are_not_counted() -> None:
+    with pytest.raises(DataError, match="not whole"):
+        normalisation_table(stack(np.full((1, 1, 2, 2), 0.5) + np.eye(2), 0.1))
+    with pytest.raises(DataError, match="no counts as recorded"):
+        normalisation_table(stack(np.full((1, 1, 2, 2), -1), 0.1))
+
+
+def test_each_scales_correlation_is_numpys() -> None:
+    rng = np.random.default_rng(2)
+    base = smooth(rng, (6, 40, 50))
+    counts = np.stack([rng.poisson(np.exp(base)), rng.poisson(np.exp(0.5 - base))])
+    found = normalised_correlations(volume(counts).chunk({"z": 2}), ("a", "b"))["correlation"]
+    a, b = counts.reshape(2, -1).astype(float)
+    logs = [np.round(255 * np.log10(np.maximum(c, 1)) / np.log10(c.max())) for c in (a, b)]
+    seen = (a > 0) & (b > 0)
+    roots = [2 * np.sqrt(c + 0.375) for c in (a, b)]
+    expected = {
+        "counts": np.corrcoef(a, b),
+        "log": np.corrcoef(logs[0][seen], logs[1][seen]),
+        "log, none as 0": np.corrcoef(*logs),
+        "Anscombe": np.corrcoef(*roots),
+    }
+    for name, matrix in expected.items():
+        assert found[name] == pytest.approx(matrix[0, 1], abs=1e-5)
+    assert found["min-max"] == pytest.approx(found["counts"], abs=0.01)  # affine but for rounding
+    assert joint_moments(volume(counts))["correlation"][0, 1] == pytest.approx(found["counts"])
