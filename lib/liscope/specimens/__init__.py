@@ -48,17 +48,25 @@ def _lamella(name: str, seed: int) -> xr.DataTree:
     return lamella.simulate(name, seed)
 
 
+def _stacks(seed: int) -> xr.DataTree:
+    from liscope.specimens import llzto_lco
+
+    return llzto_lco.simulate(seed)
+
+
 SPECIMENS: Mapping[str, Callable[[int], xr.DataTree]] = {
     **{film: partial(_film, film) for film in FILMS},
     "rf_lmo": _overlay,
     "rf_lmo_iv": _loops,
     **{name: partial(_lamella, name) for name in LAMELLAE},
+    "llzto_lco": _stacks,
 }
 MEASUREMENTS = (
     {film: ("pristine", "stressed") for film in FILMS}
     | {
         "rf_lmo": ("cafm", "cafm_later", "sims"),
         "rf_lmo_iv": ("curves", "rates", "reversal"),
+        "llzto_lco": ("eds", "sims"),
     }
     | {name: ("scan",) for name in LAMELLAE}
 )
