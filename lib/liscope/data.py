@@ -165,6 +165,22 @@ def open_stack(name: str, missing: Literal["refuse", "leave out"] = "refuse") ->
     return specimens.measurement(name.partition(":")[2])
 
 
+def open_segmented(name: str) -> xr.Dataset:
+    """Return the segmented volume behind a data name (see `liscope.readers.read_segmented`).
+
+    Raises
+    ------
+    ReaderError
+        If there is none, or the file is damaged or of another kind.
+    """
+    from liscope.readers import read_segmented  # here: arrays take their time to load
+
+    path = locate(name)
+    if path is None:
+        raise ReaderError(f"'{name}' is a specimen as recorded, no segmented volume")
+    return read_segmented(path)
+
+
 def open_diffraction(name: str) -> xr.Dataset:
     """Return the diffraction scan behind a data name (see `liscope.readers.read_diffraction`).
 

@@ -21,7 +21,8 @@ from rsciio.bruker import _api as sfs
 
 from liscope.errors import DataError, ParameterError, ReaderError
 from liscope.readers import line_maps, read_diffraction, read_eds, read_ions, read_sem
-from liscope.readers.eds import BLOCK, LINES
+from liscope.readers.eds import BLOCK
+from liscope.readers.eds_lines import LINES
 
 COUNTS = files.spectra()
 FEW = np.minimum(COUNTS, 100)  # so that RosettaSciIO's guess of 8 bits is right
@@ -280,9 +281,10 @@ def test_lines_as_parameters():
     np.testing.assert_array_equal(maps.counts[1], np.full((2, 3), 7 * 7))
 
 
-def test_a_linear_background_is_taken_off():
-    plain = line_maps(_lines(4), ["Zr", "Co"], width=0.08)
-    maps = line_maps(_lines(4), ["Zr", "Co"], width=0.08, background=True)
+@pytest.mark.parametrize("width", [0.08, 0.07])  # an even and an odd number of channels
+def test_a_linear_background_is_taken_off(width):
+    plain = line_maps(_lines(4), ["Zr", "Co"], width=width)
+    maps = line_maps(_lines(4), ["Zr", "Co"], width=width, background=True)
     np.testing.assert_allclose(maps.counts.sel(element="Zr"), 9 * 40, atol=0.5)
     np.testing.assert_allclose(maps.counts.sel(element="Co"), 9 * 7, atol=0.5)
     assert float(plain.counts.sel(element="Co").max()) > 1000

@@ -61,7 +61,9 @@ def test_with_nothing_the_nominal_thickness_is_10_percent_sure() -> None:
     found = slice_depths(stack)
     np.testing.assert_allclose(found.depth, 0.06 * np.arange(5))
     assert found.attrs["told_by"] == "nominal thickness"
-    assert found.attrs["mean_thickness_error"] == pytest.approx(6 * np.hypot(1, 1.5 / 5**0.5), rel=0.01)
+    assert found.attrs["mean_thickness_error"] == pytest.approx(
+        6 * np.hypot(1, 1.5 / 5**0.5), rel=0.01
+    )
 
 
 def test_missing_slices_keep_their_gap() -> None:
@@ -69,7 +71,9 @@ def test_missing_slices_keep_their_gap() -> None:
     kept = np.delete(np.arange(40), [7, 8, 20])
     found = slice_depths(stack.isel(slice=kept))
     assert found.sizes["slice"] == 40
-    np.testing.assert_allclose(found.depth.sel(slice=kept), depth[kept], atol=0.012)
+    np.testing.assert_allclose(found.depth.sel(slice=kept), depth[kept], atol=0.02)
+    wide = (found.depth_high - found.depth_low).sel(slice=[7, 8, 20])
+    assert (wide > (found.depth_high - found.depth_low).median()).all()
     assert (np.diff(found.depth) > 0).all()
 
 

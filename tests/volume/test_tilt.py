@@ -7,7 +7,9 @@ from liscope.errors import ParameterError
 from liscope.volume.frames import Frames
 from liscope.volume.tilt import untilted
 
-FLAT = Frames(np.tile(np.eye(2), (2, 1, 1)), np.array([[0.0, 0.0], [0.3, -0.2]]), np.array([0, 0.1]))
+FLAT = Frames(
+    np.tile(np.eye(2), (2, 1, 1)), np.array([[0.0, 0.0], [0.3, -0.2]]), np.array([0, 0.1])
+)
 
 
 def test_at_sixty_degrees_half_the_height_is_seen() -> None:

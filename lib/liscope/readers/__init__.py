@@ -101,6 +101,7 @@ from liscope.readers import (
     orix_hdf5,
     park,
     rosetta,
+    segmented,
     sem_tiff,
     surfacelab,
     tables,
@@ -108,7 +109,7 @@ from liscope.readers import (
 from liscope.readers.blockfile_writer import write_blockfile
 from liscope.readers.common import guard, one_line
 from liscope.readers.crystal_maps import to_crystal_map
-from liscope.readers.eds import line_maps
+from liscope.readers.eds_lines import line_maps
 from liscope.readers.ions import with_field
 from liscope.readers.ome_zarr import read_ome_zarr
 from liscope.readers.ome_zarr_writer import write_ome_zarr
@@ -128,6 +129,7 @@ __all__ = [
     "read_ome_zarr",
     "read_orientations",
     "read_scan",
+    "read_segmented",
     "read_sem",
     "read_stack",
     "to_crystal_map",
@@ -180,6 +182,9 @@ _EDS = Family(
     (bruker, jeol, eds_hdf5),
 )
 _SEM = Family("SEM picture", "read_sem", ".tif", "save it as .tif", (sem_tiff,))
+_SEGMENTED = Family(
+    "segmented volume", "read_segmented", ".tif", "save its labels as a TIFF of pages", (segmented,)
+)
 _ALL = (_SCANS, _CURVES, _IONS, _DIFFRACTION, _ORIENTATIONS, _EDS, _SEM)
 
 
@@ -388,3 +393,19 @@ def channel(scan: xr.Dataset, quantity: str, direction: str = "trace") -> xr.Dat
             f"{name} ({what})" for name, (what, _) in zip(scan.data_vars, found, strict=True)
         )
     raise DataError(one_line(f"'{source}' has {why}"))
+
+
+def read_segmented(path: str | os.PathLike[str]) -> xr.Dataset:
+    """Return the labels of a volume that another program segmented: ``label`` (z, y, x), lazily.
+
+    Parameters
+    ----------
+    path
+        A TIFF of several pages. Coordinates are in pixels, for the file knows no size.
+
+    Raises
+    ------
+    ReaderError
+        If the file is missing, damaged, or holds no labels of three dimensions.
+    """
+    return open_file(path, _SEGMENTED, _ALL)

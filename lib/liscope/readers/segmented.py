@@ -34,13 +34,18 @@ def read_path(path: Path) -> xr.Dataset:
     with tifffile.TiffFile(path) as file:
         series = file.series[0]
         shape, kind, axes = series.shape, series.dtype, series.axes
-        declared = sum(sum(page.databytecounts) for page in file.pages)
+        pages = len(file.pages)
+        ends = [
+            start + count
+            for page in file.pages
+            for start, count in zip(page.dataoffsets, page.databytecounts, strict=True)
+        ]
     if len(shape) != 3 or kind is None or kind.kind not in "iub" or axes[-2:] != "YX":
         raise ReaderError(f"holds {kind} of shape {shape}, no labels (z, y, x)")
-    if int(np.prod(shape)) > MAX_VOXELS or declared > path.stat().st_size:
+    if int(np.prod(shape)) > MAX_VOXELS or pages != shape[0] or max(ends) > path.stat().st_size:
         raise ReaderError(f"declares {shape} labels, which are not there; copy it again")
-    pages = [da.from_delayed(_page(path, z), shape[1:], kind) for z in range(shape[0])]
-    label = xr.DataArray(da.stack(pages), dims=("z", "y", "x"))
+    read = [da.from_delayed(_page(path, z), shape[1:], kind) for z in range(shape[0])]
+    label = xr.DataArray(da.stack(read), dims=("z", "y", "x"))
     pixels = {
         dim: (dim, np.arange(count) + 0.5, {"units": "pixel"})
         for dim, count in zip("zyx", shape, strict=True)

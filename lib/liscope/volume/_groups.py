@@ -46,7 +46,7 @@ class Scene:
 
 def scene_of(stacks: tuple[xr.DataArray, xr.DataArray], frames: tuple[Frames, Frames]) -> Scene:
     """Return the means of EDS and SIMS over the same depths; one pass over both."""
-    import dask
+    from dask.base import compute
 
     low = max(one.depth[0] for one in frames)
     high = min(one.depth[-1] for one in frames)
@@ -64,7 +64,7 @@ def scene_of(stacks: tuple[xr.DataArray, xr.DataArray], frames: tuple[Frames, Fr
     planes = [_section.plane(stack, f, step) for stack, f in zip(stacks, frames, strict=True)]
     lazy = [_section.means(*each) for each in zip(stacks, frames, slices, planes, strict=True)]
     with progress.watch("means of slices"):
-        eds, sims = dask.compute(*lazy)
+        eds, sims = compute(*lazy)
     means = [(_even(e), _even(s)[0]) for e, s in zip(eds, sims, strict=True)]
     member = np.abs(np.subtract.outer(frames[1].depth, middle)).argmin(1)
     return Scene(planes[0], planes[1], means, middle, member)

@@ -90,7 +90,10 @@ def _plane(pair: Floats, z: int, reach: Any, sums: Doubles, out: Floats) -> None
             if 0 <= at < rows and reach[0] == 0:
                 _count(pair, z, at, sign, column, start)
             elif 0 <= at < rows:
-                column[:, start : start + columns] += sign * sums[at]
+                for s in range(SUMS):
+                    line, part = column[s][start:], sums[at, s]
+                    for x in range(columns):
+                        line[x] += sign * part[x]
         if y >= 0:
             _slide(column, reach[2], boxes)
             _found(boxes, pair, z, y, out)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ from liscope.volume import _section, _shifts, _walk
 from liscope.volume._shifts import Optics, Peak, Spectra, View
 from liscope.volume.frames import Frames
 
-DEEP = 0.35  # um: how far in depth slices of the two stacks are compared
+DEEP = 0.3  # um: how far in depth slices of the two stacks are compared
 CLEAR = 6.0  # standard deviations above which a correlation is none by chance
 FADE = 0.1  # of the common field's smaller side, over which its edge is faded out
 FAR = 0.5  # um: a slice is not further away than this from where drift and registration put it
@@ -60,19 +61,20 @@ def compare(
     mixture
         (channel,) of EDS that looks like SIMS.
     """
-    import dask
+    from dask.base import compute
+    from dask.delayed import delayed
 
     optics = Optics((valid.shape[0], valid.shape[1]))
     fade = _faded(valid)
     expected = _spectra(stacks[0], frames[0], onto, fade, mixture, optics)
     seen = _spectra(stacks[1], frames[1], onto, fade, np.ones(1), optics)
-    compare_one = dask.delayed(_peaks)
+    compare_one = delayed(partial(_peaks, optics=optics))
     rows, tasks = [], []
     for i, depth in enumerate(frames[1].depth):
         near = np.flatnonzero(np.abs(depth - frames[0].depth) < DEEP)
-        rows += [(i, j, depth - frames[0].depth[j]) for j in near]
-        tasks.append(compare_one(seen[i], [expected[j] for j in near], optics))
-    peaks = [peak for part in dask.compute(*tasks) for peak in part]
+        rows += [(i, int(j), float(depth - frames[0].depth[j])) for j in near]
+        tasks.append(compare_one(seen[i], [expected[j] for j in near]))
+    peaks = [peak for part in compute(*tasks) for peak in part]
     return _table(rows, peaks, Field.of(onto))
 
 
@@ -92,25 +94,27 @@ def _spectra(
     optics: Optics,
 ) -> list[Any]:
     """Return, lazily, the spectrum (1, ky, kx) of each slice."""
-    import dask
+    from dask.delayed import delayed
 
-    data, here, there = _section.lazily(stack), _section.field(stack), Field.of(onto)
-    fade = dask.delayed(fade)
-    one = dask.delayed(_spectrum)
+    data, faded = _section.lazily(stack), delayed(fade)
+    here, there = _section.field(stack), Field.of(onto)
     return [
-        one(data[:, i], here, frames.matrix[i], frames.offset[i], there, fade, mixture, optics)
-        for i in range(data.shape[1])
+        delayed(partial(_spectrum, here=here, onto=there, optics=optics, matrix=matrix))(
+            data[:, i], offset, faded, mixture
+        )
+        for i, (matrix, offset) in enumerate(zip(frames.matrix, frames.offset, strict=True))
     ]
 
 
 def _spectrum(
     pictures: NDArray[np.generic],
-    here: Field,
-    matrix: Array,
     offset: Array,
-    onto: Field,
     fade: NDArray[np.float32],
     mixture: Array,
+    *,
+    here: Field,
+    matrix: Array,
+    onto: Field,
     optics: Optics,
 ) -> Spectra:
     seen = _section.brought(pictures, here, matrix, offset, onto)
@@ -121,7 +125,7 @@ def _spectrum(
     return _shifts.transformed(left[None], optics)
 
 
-def _peaks(seen: Spectra, expected: Sequence[Spectra], optics: Optics) -> list[Peak | None]:
+def _peaks(seen: Spectra, expected: Sequence[Spectra], *, optics: Optics) -> list[Peak | None]:
     """Return where a SIMS slice's content lies on each of some EDS slices."""
     weight = _shifts.weights(seen[:, None], optics)
     power = [float(_shifts.powers(one[:, None], weight)[0]) for one in (seen, *expected)]

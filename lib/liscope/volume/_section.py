@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -34,16 +35,16 @@ def means(
 
     NaN where no slice of the group shows anything.
     """
-    import dask
+    from dask.delayed import delayed
 
     data = lazily(stack)
     here, there = field(stack), Field.of(onto)
-    add, end = dask.delayed(_added), dask.delayed(_mean)
+    add, end = delayed(partial(_added, here=here, onto=there)), delayed(_mean)
     out = []
     for group in groups:
         total = None
         for i in group:
-            total = add(total, data[:, i], here, frames.matrix[i], frames.offset[i], there)
+            total = add(total, data[:, i], frames.matrix[i], frames.offset[i])
         out.append(end(total))
     return out
 
@@ -94,9 +95,10 @@ def _binned(
 def _added(
     total: tuple[Array, Array] | None,
     pictures: NDArray[np.generic],
-    here: Field,
     matrix: Array,
     offset: Array,
+    *,
+    here: Field,
     onto: Field,
 ) -> tuple[Array, Array]:
     seen = brought(pictures, here, matrix, offset, onto)

@@ -23,7 +23,8 @@ BAND = 0.2  # cycles a pixel: what is finer is noise
 LARGEST = 640  # pixels along a side; of larger pictures blocks of pixels are added up
 TAPER = 0.25  # of each side's length that is faded out
 RINGS = 24  # of frequencies over which a spectrum is averaged
-STEPS = 6  # of Newton's method
+STEPS = 8  # of Newton's method at most
+SETTLED = 1e-4  # pixels, a step after which it ends
 PARTS = 5  # along either side, whose disagreement says how sure a shift is
 
 
@@ -205,9 +206,12 @@ def _climbed(product: NDArray[np.complexfloating], start: Array, optics: Optics)
         curve -= np.diag(bend)
         if not np.all(np.linalg.eigvalsh(curve) < 0):
             return start
-        shift = shift - np.linalg.solve(curve, slope)
+        step = np.linalg.solve(curve, slope)
+        shift = shift - step
         if not np.all(np.abs(shift - start) < 1.5 * reach):
             return start
+        if np.abs(step).max() < SETTLED:
+            break
     return shift
 
 

@@ -9,15 +9,15 @@ will be, free the rates from what blur mixes into them.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
 from liscope.errors import DataError, ParameterError
-from liscope.volume.relaxation import Model, View, relax
+from liscope.volume.relaxation import Model
 from liscope.volume.response import USUAL_DENSITY, Response, responses_of, steps_of
+from liscope.volume.unmixing import FAINT, refined
 
 Array = NDArray[np.float64]
 Floats = NDArray[np.float32]
@@ -28,12 +28,8 @@ DENSITY = {"LLZTO": 5.4, "LCO": 5.05, "carbon": 1.9}
 
 SPREAD = 48  # rows and columns of each slice that the mixture sees
 BRICKS, BRICK = 8, (20, 48, 64)  # voxels z, y, x
-ROUNDS, REFINED = 30, 3
-FAINT = 1e-2  # counts a voxel; a rate of none would make one stray count impossible
+ROUNDS = 30
 TOP = 0.98  # quantile of a channel that stands for its bright phase
-BLOCK = (1, 2, 2)  # voxels summed, to see noise that neighbours share
-SURE = 0.9
-BRIGHTEST = 0.999  # quantile of blocks that stands for the brightest place
 
 COUPLING = 1.0
 STEPS = (0.6, 0.5, 0.5, 0.4, 0.4, 0.3, 0.3, 0.3, 0.2, 0.2)
@@ -100,7 +96,7 @@ def phase_components(
         step,
         STEPS,
     )
-    model, bounds = _refined(model, bricks, gain, [channels.index(marks[name]) for name in coats])
+    model, bounds = refined(model, bricks, gain, [channels.index(marks[name]) for name in coats])
     _brightest(model.rate, phases, channels, marks)
     return _table(volume, phases, coats, seen, model, gain, bounds)
 
@@ -123,22 +119,22 @@ def _checked(
 def _sampled(
     volume: xr.DataArray, random: np.random.Generator
 ) -> tuple[Floats, list[tuple[int, Floats]]]:
-    """Return voxels (channel, z, n) of all slices, and bricks with the slice at which each starts."""
-    import dask
+    """Return voxels (channel, z, n) of all slices, and bricks with the slice they start at."""
+    from dask.base import compute
 
     volume = volume.transpose("channel", "z", "y", "x")
     size = volume.shape[1:]
-    rows, columns = (
-        np.sort(random.choice(n, min(n, SPREAD), replace=False)) for n in size[1:]
-    )
+    rows, columns = (np.sort(random.choice(n, min(n, SPREAD), replace=False)) for n in size[1:])
     side = [min(n, m) for n, m in zip(size, BRICK, strict=True)]
-    corners = [[random.integers(n - m + 1) for n, m in zip(size, side, strict=True)] for _ in range(BRICKS)]
+    corners = [
+        [random.integers(n - m + 1) for n, m in zip(size, side, strict=True)] for _ in range(BRICKS)
+    ]
     data = volume.data
     picks = [data[:, :, rows][..., columns]]
     for corner in corners:
         at = tuple(slice(int(c), int(c) + m) for c, m in zip(corner, side, strict=True))
         picks.append(data[(slice(None), *at)])
-    got = [np.ascontiguousarray(part, np.float32) for part in dask.compute(*picks)]
+    got = [np.ascontiguousarray(part, np.float32) for part in compute(*picks)]
     spread = got[0].reshape(*got[0].shape[:2], -1)
     return spread, [(int(c[0]), brick) for c, brick in zip(corners, got[1:], strict=True)]
 
@@ -160,12 +156,13 @@ def _mixture(spread: Floats, marks: list[int]) -> tuple[Array, Array, Array]:
 
 
 def _first_members(counts: Array, there: NDArray[np.bool_], marks: list[int]) -> Array:
-    """Give each voxel to the phase whose mark is the brightest beside the channel's bright voxels."""
+    """Give each voxel to the phase whose mark is the brightest for that channel."""
     score = []
     for c in marks:
         bright = np.quantile(counts[c][there[c]], TOP)
         score.append(counts[c] / max(bright, FAINT))
-    return (np.argmax(score, 0) == np.arange(len(marks))[:, None, None]).astype(float)
+    best = np.argmax(score, 0) == np.arange(len(marks))[:, None, None]
+    return np.asarray(best, float)
 
 
 def _rates(counts: Array, there: NDArray[np.bool_], member: Array, gain: Array) -> Array:
@@ -189,102 +186,6 @@ def _members(
     member = np.exp(log - log.max(0))
     member /= member.sum(0)
     return member, member.mean((1, 2))
-
-
-def _refined(
-    model: Model, bricks: list[tuple[int, Floats]], gain: Array, coats: list[int]
-) -> tuple[Model, Array]:
-    """Return the model with rates of unmixed phases and dispersions, and the coats' bounds.
-
-    What a coat adds to its channel no phase explains: the channel has no say in what is what.
-    """
-    for _ in range(REFINED):
-        looks = [_seen(model, gain, start, brick) for start, brick in bricks]
-        seen = [[look[c] for look, _, _ in looks] for c in range(len(gain))]
-        share = np.mean([shares for _, shares, _ in looks], axis=0)
-        sure = [blocks for _, _, blocks in looks]
-        rate = [_unmixed(model.rate[:, c], of_one) for c, of_one in enumerate(seen)]
-        weight = np.array(
-            [1 / _dispersion(r, of_one, sure) for r, of_one in zip(rate, seen, strict=True)]
-        )
-        weight[coats] = 0
-        model = replace(
-            model,
-            rate=np.maximum(np.transpose(rate), FAINT).astype(np.float32),
-            prior=np.log(np.maximum(share, 1e-6)).astype(np.float32),
-            weight=weight.astype(np.float32),
-        )
-    bounds = [_coat_bound(model.rate[:, c], seen[c]) for c in coats]
-    return model, np.array(bounds).reshape(len(coats), 2)
-
-
-Seen = tuple[Floats, Floats]  # counts (n,), and each phase's blurred share times gain (phase, n)
-
-
-def _seen(
-    model: Model, gain: Array, start: int, brick: Floats
-) -> tuple[list[Seen], Floats, NDArray[np.bool_]]:
-    """Return what each channel saw of a brick's probable phases, their shares, and sure blocks."""
-    here = gain[:, start : start + brick.shape[1]].astype(np.float32)
-    probability = relax(brick, model.at(here))
-    seen = []
-    alone = np.eye(len(probability), dtype=np.float32)
-    for c in range(len(brick)):
-        view = View(model, c, brick.shape[1:])
-        blurred = np.empty_like(probability)
-        for rate, target in zip(alone, blurred, strict=True):
-            view.expected(probability, rate, target)
-        seen.append((brick[c], blurred * here[c][:, None, None]))
-    unsure = _summed((probability.max(0) < SURE).astype(np.float32))
-    return seen, probability.mean((1, 2, 3)), unsure == 0
-
-
-def _unmixed(rate: Floats, seen: list[Seen]) -> Array:
-    """Return the phases' rates in one channel that make its counts the most likely (phase,)."""
-    counts = np.concatenate([brick[np.isfinite(brick)] for brick, _ in seen]).astype(float)
-    design = np.concatenate([mixed[:, np.isfinite(brick)] for brick, mixed in seen], axis=1)
-    exposure = design.sum(1, dtype=float)
-    found = np.maximum(rate.astype(float), FAINT)
-    for _ in range(ROUNDS):
-        found *= design @ (counts / np.maximum(found @ design, 1e-9)) / np.maximum(exposure, 1e-9)
-    return found
-
-
-def _dispersion(rate: Array, seen: list[Seen], sure: list[NDArray[np.bool_]]) -> float:
-    """Return the variance of counts beside the Poisson one, in sums over sure small blocks."""
-    squares, expected = 0.0, 0.0
-    for (counts, mixed), where in zip(seen, sure, strict=True):
-        mean = np.tensordot(rate, mixed, 1)
-        rest, level = _summed(counts - mean), _summed(np.where(np.isfinite(counts), mean, np.nan))
-        squares += float(np.nansum(rest[where] ** 2))
-        expected += float(np.nansum(level[where]))
-    return max(squares / expected, 1.0) if expected else 1.0
-
-
-def _summed(values: Floats) -> Array:
-    """Return the sums over blocks (z, y, x); NaN where a voxel of them is."""
-    block = [min(n, m) for n, m in zip(values.shape, BLOCK, strict=True)]
-    whole = [n // m for n, m in zip(values.shape, block, strict=True)]
-    cut = values[tuple(slice(n * m) for n, m in zip(whole, block, strict=True))]
-    pairs = [side for n, m in zip(whole, block, strict=True) for side in (n, m)]
-    return np.asarray(cut.reshape(pairs).sum((1, 3, 5), dtype=float))
-
-
-def _coat_bound(rate: Floats, seen: list[Seen]) -> tuple[float, float]:
-    """Return the least and the largest share of a coat that its channel allows.
-
-    A pure coat is at least as bright as the brightest place that was seen, and all that its channel
-    holds above the darkest phase may be the coat's.
-    """
-    scale = [(brick, mixed.sum(0)) for brick, mixed in seen]
-    total = sum(float(np.nansum(brick)) for brick, _ in scale)
-    exposure = sum(float(gain[np.isfinite(brick)].sum()) for brick, gain in scale)
-    boxes = np.concatenate([_summed(brick / gain).ravel() for brick, gain in scale])
-    voxels = float(np.prod(BLOCK))
-    bright = np.nanquantile(boxes, BRIGHTEST) / voxels
-    bright = bright - float(rate.min()) - 2 * np.sqrt(bright / voxels)
-    excess = max(total / max(exposure, 1) - float(rate.min()), 0.0)
-    return 0.0, float(min(1.0, excess / bright)) if bright > 0 else 1.0
 
 
 def _brightest(

@@ -1,10 +1,10 @@
 """How deep and how strong lithium is lost at the edges of a phase's particles.
 
-Within a particle the counts are taken to go as ``1 - A exp(-distance / depth)``. What the ion beam's
-width brings in from other phases is predicted and taken off. The level is free in each small block,
-because particles differ in yield and pictures in brightness by more than counts do: only how counts
-change *within* a block decides. The likelihood of all depths and amplitudes is tabulated, and blocks
-drawn again and again say how sure its maximum is.
+Within a particle the counts are taken to go as ``1 - A exp(-distance / depth)``. What the ion
+beam's width brings in from other phases is predicted and taken off. The level is free in each small
+block, because particles differ in yield and pictures in brightness by more than counts do: only how
+counts change *within* a block decides. The likelihood of all depths and amplitudes is tabulated,
+and blocks drawn again and again say how sure its maximum is.
 """
 
 from __future__ import annotations
@@ -19,9 +19,18 @@ from numpy.typing import NDArray
 
 from liscope.errors import ParameterError
 from liscope.statistics import LEVEL
-from liscope.volume.profiles import FEWEST, RESAMPLED, Cells, block_of, blocks_in
+from liscope.volume.profiles import FEWEST, RESAMPLED
 from liscope.volume.response import IONS, Response, steps_of
-from liscope.volume.surface import BLOCK, Visit, number_of, signed_distance, visited
+from liscope.volume.surface import (
+    BLOCK,
+    Cells,
+    Visit,
+    block_of,
+    blocks_in,
+    number_of,
+    signed_distance,
+    visited,
+)
 
 Array = NDArray[np.float64]
 Floats = NDArray[np.float32]
@@ -32,6 +41,7 @@ REACH = 1200.0  # nm, the farthest distance from the surface that is looked at
 RIM = 80.0  # nm from the surface, within which the labels decide more than the lithium does
 CLASSES = 28  # of distance
 SURE = 0.9  # probability of voxels that tell another phase's rate
+ENOUGH = 500  # voxels of other phases that tell a slice's gain
 FAINT = 0.02  # of the level, the least that is predicted
 
 
@@ -139,7 +149,7 @@ def _by_distance(
     rate[number - 1] = 0
     parts = [_part(counts[0], shares, rate, v, number, voxel, beam, edges, size) for v in visits]
     slices, blocks, classes, own, seen = (np.concatenate(part) for part in zip(*parts, strict=True))
-    gain = _gains(slices, blocks, own, seen, counts.shape[1])
+    gain = _gains(counts[0], shares, rate)
     key, length = blocks * (len(edges) - 1) + classes, int(np.prod(size[0])) * (len(edges) - 1)
     sums = [np.bincount(key, of, length) for of in (own, seen * gain[slices])]
     return np.reshape(sums, (2, -1, len(edges) - 1))
@@ -165,7 +175,7 @@ def _part(
     distance, known = signed_distance(visit.label, number, voxel)
     distance, known = distance[visit.inner], known[visit.inner]
     here = shares[(slice(None), *visit.core)]
-    others = _blurred(np.tensordot(rate, here, 1), beam, voxel)
+    others = _blurred(np.tensordot(rate.astype(np.float32), here, 1), beam, voxel)
     own, seen = counts[visit.core] - others, _blurred(here[number - 1], beam, voxel)
     use = known & np.isfinite(own) & (distance > edges[0]) & (distance < edges[-1])
     classes = np.searchsorted(edges, distance[use], side="right") - 1
@@ -179,17 +189,16 @@ def _blurred(image: Floats, beam: Response, voxel: tuple[float, float, float]) -
     return np.asarray(ndimage.gaussian_filter(image, width, mode="nearest"), np.float32)
 
 
-def _gains(
-    slices: NDArray[np.int64], blocks: NDArray[np.int64], own: Array, seen: Array, depth: int
-) -> Array:
-    """Return the gain of each slice of a slab, the level being free in each block."""
-    gain = np.ones(depth)
-    counts = np.bincount(slices, own, depth)
-    of_block = np.bincount(blocks, own)
-    for _ in range(8):
-        level = of_block / np.maximum(np.bincount(blocks, seen * gain[slices]), 1e-9)
-        expected = np.bincount(slices, seen * level[blocks], depth)
-        gain = np.where(expected > 0, counts / np.maximum(expected, 1e-9), 1.0)
+def _gains(counts: Floats, shares: Floats, rate: Array) -> Array:
+    """Return the gain of each slice, by the voxels that are surely another phase's.
+
+    Not by the phase's own: near the border of the volume only those close to a surface count.
+    """
+    sure = (shares > SURE) & np.isfinite(counts)
+    voxels = sure.sum((2, 3)).astype(float)
+    seen = np.where(sure[rate > 0].any(0), counts, 0).sum((1, 2))
+    expected = np.tensordot(rate, voxels, 1)
+    gain = np.where(voxels[rate > 0].sum(0) > ENOUGH, seen / np.maximum(expected, 1e-9), 1.0)
     return np.asarray(np.maximum(gain, 1e-3))
 
 
@@ -210,17 +219,16 @@ def _judged(slabs: Array, distance: Array, half: float, random: np.random.Genera
     if low[0] <= DEPTHS[1] or high[0] >= DEPTHS[-2]:
         return _nothing(blocks, "the depth is beyond what fits", amplitude, low[1], high[1])
     ends = np.array([low[1], high[1]])
-    shift = np.exp(np.sign(ends) * np.array([-1, 1]) * half / depth)
-    return Depletion(
-        depth, float(low[0]), float(high[0]), amplitude, *(float(v) for v in ends * shift), blocks, "found"
-    )
+    least, most = ends * np.exp(np.sign(ends) * np.array([-1, 1]) * half / depth)
+    of_depth, of_loss = (float(low[0]), float(high[0])), (float(least), float(most))
+    return Depletion(depth, *of_depth, amplitude, *of_loss, blocks, "found")
 
 
 def _nothing(
     blocks: int, reason: str, amplitude: float = np.nan, low: float = np.nan, high: float = np.nan
 ) -> Depletion:
-    limits = (amplitude, float(low), float(high))
-    return Depletion(np.nan, np.nan, np.nan, *limits, blocks, f"cannot tell: {reason}")
+    loss = (amplitude, float(low), float(high))
+    return Depletion(np.nan, np.nan, np.nan, *loss, blocks, f"cannot tell: {reason}")
 
 
 def _likelihood(slabs: Array, distance: Array) -> Array:

@@ -109,7 +109,8 @@ def slice_drift(stack: xr.DataArray, *, reach: int = REACH) -> Drift:
     ParameterError
         If ``reach`` is below 1.
     """
-    import dask
+    from dask.base import compute
+    from dask.delayed import delayed
 
     if reach < 1:
         raise ParameterError(f"reach: {reach}; compare slices with one before them at least")
@@ -123,13 +124,13 @@ def slice_drift(stack: xr.DataArray, *, reach: int = REACH) -> Drift:
         dtype=np.complex64,
         chunks=(*counts.chunks[:2], (optics.kept[0],), (optics.kept[1] // 2 + 1,)),
     )
-    compare = dask.delayed(_compared)
+    compare = delayed(_compared)
     tasks = [
         compare(pictures[:, start:end], start, stop - start, numbers[start:end], reach, optics)
         for start, stop, end in _batches(numbers, reach)
     ]
     with progress.watch("drift"):
-        measured, level = dask.compute(tasks, counts.mean((-2, -1)))
+        measured, level = compute(tasks, counts.mean((-2, -1)))
     pairs = _joined(measured, pixel * optics.times)
     if not len(pairs.first):
         raise DataError("no slice is like another one: flat, or nothing but noise")
@@ -209,10 +210,10 @@ def _joined(measured: Sequence[list[tuple[int, int, Peak]]], scale: Array) -> Pa
 
 def _drift(pairs: Pairs, level: Array, numbers: NDArray[np.int64]) -> Drift:
     solved = _network.solve(pairs, numbers.astype(float))
-    noise, lean, lasting = _laws(pairs, numbers)
+    lean, lasting = _laws(pairs, numbers)
     wander = _wander(lean, lasting, numbers)
     own = [np.diag(one) for one in wander]
-    sigma = np.sqrt(solved.sigma**2 + noise / 2 + np.stack(own, -1))
+    sigma = np.sqrt(solved.sigma**2 + _noise(pairs, numbers, lean) + np.stack(own, -1))
     place = solved.place
     away = numbers - numbers.mean()
     slope = away / (away @ away)
@@ -221,23 +222,36 @@ def _drift(pairs: Pairs, level: Array, numbers: NDArray[np.int64]) -> Drift:
     return Drift(numbers, place, sigma, reason, slope @ place, error, pairs)
 
 
-def _laws(pairs: Pairs, numbers: NDArray[np.int64]) -> tuple[Array, Array, float]:
-    """Return the variance (um2) of a pair by noise, of the lean per slice, and how long that lasts.
+def _laws(pairs: Pairs, numbers: NDArray[np.int64]) -> tuple[Array, float]:
+    """Return the variance (um2) of the structure's lean per slice, and how many slices it lasts.
 
-    Noise is the same for pairs near and far, the structure's own lean grows with their distance.
-    The lean lasts as long as pictures are alike: slices until their correlation is 1/e.
+    Noise is the same for pairs near and far, the lean grows with their distance. It lasts as long
+    as pictures are alike: until their correlation would be 1/e.
     """
     gap = (numbers[pairs.second] - numbers[pairs.first]).astype(float)
-    variance = np.stack([pairs.covariance[:, 0, 0], pairs.covariance[:, 1, 1]], -1)
     gaps = np.unique(gap)
-    typical = np.array([np.median(variance[gap == one], 0) for one in gaps])
+    typical = np.array([np.median(_variance(pairs)[gap == one], 0) for one in gaps])
     alike = np.array([np.median(pairs.correlation[gap == one]) for one in gaps])
     if len(gaps) < 2:
-        return typical[0], typical[0], 1.0
+        return typical[0], 1.0
     lean = np.maximum(typical[-1] - typical[0], 0) / (gaps[-1] ** 2 - gaps[0] ** 2)
-    noise = np.maximum(typical[0] - lean * gaps[0] ** 2, 0)
     fall = np.log(max(alike[0], 1e-3) / max(alike[-1], 1e-3)) / (gaps[-1] - gaps[0])
-    return noise, lean, 1 / max(float(fall), 1e-3)
+    return lean, 1 / max(float(fall), 1e-3)
+
+
+def _variance(pairs: Pairs) -> Array:
+    return np.stack([pairs.covariance[:, 0, 0], pairs.covariance[:, 1, 1]], -1)
+
+
+def _noise(pairs: Pairs, numbers: NDArray[np.int64], lean: Array) -> Array:
+    """Return the variance (slice, 2) by each slice's own noise, which all its shifts share."""
+    gap = (numbers[pairs.second] - numbers[pairs.first]).astype(float)
+    left = np.maximum(_variance(pairs) - lean * gap[:, None] ** 2, 0) / 2
+    own = np.zeros((len(numbers), 2))
+    for i in range(len(numbers)):
+        mine = (pairs.first == i) | (pairs.second == i)
+        own[i] = np.median(left[mine], 0) if mine.any() else 0
+    return own
 
 
 def _wander(lean: Array, lasting: float, numbers: NDArray[np.int64]) -> list[Array]:
@@ -258,7 +272,7 @@ def _reasons(
     gap = numbers[pairs.second] - numbers[pairs.first]
     usual = {one: np.median(pairs.correlation[gap == one]) for one in np.unique(gap)}
     like = pairs.correlation / np.maximum([usual[one] for one in gap], 1e-9)
-    few = (level < FEW * np.median(level, 1, keepdims=True)).all(0)
+    few = np.all(level < FEW * np.median(level, 1, keepdims=True), 0).tolist()
     reasons = []
     for i in range(len(numbers)):
         mine = (pairs.first == i) | (pairs.second == i)

@@ -75,9 +75,7 @@ def identify(
     step = f"identify(marks={dict(marks)}, coats={list(coats)}, seed={seed})"
     attrs = {"unresolved": components.attrs["unresolved"]}
     history = noted(found, volume, step).attrs["history"]
-    return xr.Dataset(
-        {"probability": found, "label": label}, attrs=attrs | {"history": history}
-    )
+    return xr.Dataset({"probability": found, "label": label}, attrs=attrs | {"history": history})
 
 
 def _model(components: xr.Dataset, volume: xr.DataArray) -> Model:

@@ -14,7 +14,15 @@ from liscope.errors import DataError, ParameterError
 from liscope.statistics import LEVEL
 from liscope.units import to_units
 from liscope.volume.response import AXES, steps_of
-from liscope.volume.surface import BLOCK, Visit, number_of, signed_distance, visited
+from liscope.volume.surface import (
+    BLOCK,
+    Cells,
+    block_of,
+    blocks_in,
+    number_of,
+    signed_distance,
+    visited,
+)
 
 Array = NDArray[np.float64]
 
@@ -51,8 +59,8 @@ def line_profile(
     xr.Dataset
         ``mean`` (line, channel, distance), counts a voxel, with ``counting``, its standard error by
         the counts alone, and ``across``, by the scatter of the voxels across the line; ``error`` is
-        the larger one. ``voxels`` (line, distance). NaN beyond the end of a line, and where there is
-        no voxel.
+        the larger one. ``voxels`` (line, distance). NaN beyond the end of a line, and where
+        there is no voxel.
 
     Raises
     ------
@@ -61,7 +69,7 @@ def line_profile(
     DataError
         If a line misses the volume.
     """
-    import dask
+    from dask.base import compute
 
     starts, ends = (np.atleast_2d(np.asarray(points, float)) for points in (start, end))
     length = np.linalg.norm(ends - starts, axis=1)
@@ -70,13 +78,13 @@ def line_profile(
     step = max(steps_of(volume)) / 1e3 if step is None else step
     volume = volume.transpose("channel", *AXES)
     boxes = [_box(volume, a, b, width) for a, b in zip(starts, ends, strict=True)]
-    data = dask.compute(*(box.data for box in boxes))
+    data = compute(*(box.data for box in boxes))
     count = int(np.ceil(length.max() / step))
     rows = [
         _along(box.copy(data=values), a, b, width, step, count)
         for box, values, a, b in zip(boxes, data, starts, ends, strict=True)
     ]
-    return _profiles(rows, volume, step * (np.arange(count) + 0.5))
+    return _profiles(rows, volume, np.asarray(step * (np.arange(count) + 0.5), float))
 
 
 def _box(volume: xr.DataArray, start: Array, end: Array, width: float) -> xr.DataArray:
@@ -173,8 +181,8 @@ def edge_profile(
     -------
     xr.Dataset
         ``mean``, ``low`` and ``high`` (channel, distance), counts a voxel; ``voxels`` (distance,);
-        ``ratio``, ``ratio_low`` and ``ratio_high`` (distance,). ``distance`` in nm is above 0 within
-        the phase. Limits are of 95 %, and NaN of fewer than five blocks.
+        ``ratio``, ``ratio_low`` and ``ratio_high`` (distance,). ``distance``, nm, is above 0
+        within the phase. Limits are of 95 %, and NaN of fewer than five blocks.
 
     Raises
     ------
@@ -195,34 +203,6 @@ def edge_profile(
     )
     sums = np.sum(visited(volume, phases, max(reach) + max(voxel), work, used), axis=0)
     return _edge_table(sums, used, names, ratio, edges, np.random.default_rng(seed))
-
-
-Cells = tuple[tuple[int, int, int], tuple[int, int, int]]  # how many blocks, and their voxels
-
-
-def blocks_in(volume: xr.DataArray, side: float) -> Cells:
-    """Return how many blocks of about ``side`` um there are along z, y and x, and their voxels."""
-    counts, voxels = [], []
-    for axis, step in zip(AXES, steps_of(volume), strict=True):
-        size = volume.sizes[axis]
-        count = max(1, round(size * step / 1e3 / side))
-        counts.append(count)
-        voxels.append(-(-size // count))
-    return (counts[0], counts[1], counts[2]), (voxels[0], voxels[1], voxels[2])
-
-
-def block_of(visit: Visit, size: Cells) -> NDArray[np.int64]:
-    """Return the number of the block of each voxel of a visit's core (z, y, x)."""
-    counts, voxels = size
-    z, y, x = (
-        np.arange(part.start, part.stop) // n for part, n in zip(_placed(visit), voxels, strict=True)
-    )
-    return np.asarray((z[:, None, None] * counts[1] + y[:, None]) * counts[2] + x)
-
-
-def _placed(visit: Visit) -> tuple[slice, slice, slice]:
-    z, y, x = visit.core
-    return slice(visit.start + z.start, visit.start + z.stop), y, x
 
 
 def _by_distance(

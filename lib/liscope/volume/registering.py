@@ -18,9 +18,9 @@ import xarray as xr
 
 from liscope import progress
 from liscope.errors import DataError
+from liscope.registration.placement import Array, Field
 from liscope.registration.register import CHANCE
 from liscope.registration.search import Start, find_start
-from liscope.registration.placement import Array, Field
 from liscope.volume import _residual
 from liscope.volume._groups import Groups, Scene, grouped, scene_of
 from liscope.volume.frames import Frames

@@ -57,8 +57,8 @@ class Response:
 
 # At 5 kV electrons excite X-rays of 0.3 to 2.2 keV within 140 to 190 nm in matter of 5 g/cm3 (C. A.
 # Andersen and M. F. Hasler, Proc. 4th Conf. X-Ray Optics and Microanalysis (1966) 310), on average
-# from somewhat more than a third of it, and spread as far again. A focused xenon beam is some 100 nm
-# wide (full width at half maximum); interpolation to a grid adds as much again.
+# from somewhat more than a third of it, and spread as far again. A focused xenon beam is some
+# 100 nm wide (full width at half maximum); interpolation to a grid adds as much again.
 X_RAYS = Response(lateral=80.0, depth=65.0)
 IONS = Response(lateral=55.0)
 
@@ -99,4 +99,3 @@ def _gaussian(width: float) -> Floats:
     offset = np.arange(-reach, reach + 1)
     weight = np.exp(-0.5 * (offset / width) ** 2) if reach else np.ones(1)
     return np.asarray(weight / weight.sum(), np.float32)
-

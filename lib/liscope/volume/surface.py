@@ -11,10 +11,11 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from liscope.errors import DataError, ParameterError
-from liscope.volume.response import steps_of
+from liscope.volume.response import AXES, steps_of
 
 Floats = NDArray[np.float32]
 Labels = NDArray[np.uint8]
+Cells = tuple[tuple[int, int, int], tuple[int, int, int]]  # how many blocks, and their voxels
 
 SLAB = 16  # slices that are visited together
 TILE = 256  # voxels along y and x that are worked on at once
@@ -48,7 +49,7 @@ def signed_distance(
 ) -> tuple[Floats, NDArray[np.bool_]]:
     """Return the distance from a phase's surface, and where it is known.
 
-    The surface is taken to lie half a voxel before the centre of the nearest voxel on its other side.
+    The surface is taken to lie half a voxel before the nearest centre of a voxel beyond it.
     The distance is known where the border of the volume, or a voxel in which nothing was measured,
     is farther away than the surface: else a nearer surface might lie beyond.
 
@@ -91,7 +92,8 @@ def visited(
     ``counts`` are the named channels' (channel, z, y, x), ``shares`` the probabilities
     (phase, z, y, x) or None, of the slab; ``visits`` go over its parts with ``reach`` nm around.
     """
-    import dask
+    from dask.base import compute
+    from dask.delayed import delayed
 
     if volume.sizes["z"] != phases.sizes["z"]:
         raise DataError("the volume and its phases are not on the same grid")
@@ -106,11 +108,11 @@ def visited(
         around = label[low : min(depth, stop + margin[0])]
         of = None if share is None else share[:, start:stop]
         tasks.append(
-            dask.delayed(_worked)(
+            delayed(_worked)(
                 work, _whole(counts[:, start:stop]), _whole(of), _whole(around), start, low, margin
             )
         )
-    return list(dask.compute(*tasks))
+    return list(compute(*tasks))
 
 
 def _whole(array: Any) -> Any:
@@ -126,7 +128,9 @@ def _worked(
     low: int,
     margin: list[int],
 ) -> Any:
-    return work(np.asarray(counts, np.float32), shares, _visits(counts.shape[1], label, start, low, margin))
+    return work(
+        np.asarray(counts, np.float32), shares, _visits(counts.shape[1], label, start, low, margin)
+    )
 
 
 def _visits(depth: int, label: Labels, start: int, low: int, margin: list[int]) -> Iterator[Visit]:
@@ -155,3 +159,29 @@ def number_of(phases: xr.Dataset, phase: str) -> int:
     if phase not in names:
         raise ParameterError(f"phase '{phase}' is none of {names}")
     return names.index(phase) + 1
+
+
+def blocks_in(volume: xr.DataArray, side: float) -> Cells:
+    """Return how many blocks of about ``side`` um there are along z, y and x, and their voxels."""
+    counts, voxels = [], []
+    for axis, step in zip(AXES, steps_of(volume), strict=True):
+        size = volume.sizes[axis]
+        count = max(1, round(size * step / 1e3 / side))
+        counts.append(count)
+        voxels.append(-(-size // count))
+    return (counts[0], counts[1], counts[2]), (voxels[0], voxels[1], voxels[2])
+
+
+def block_of(visit: Visit, size: Cells) -> NDArray[np.int64]:
+    """Return the number of the block of each voxel of a visit's core (z, y, x)."""
+    counts, voxels = size
+    z, y, x = (
+        np.arange(part.start, part.stop) // n
+        for part, n in zip(_placed(visit), voxels, strict=True)
+    )
+    return np.asarray((z[:, None, None] * counts[1] + y[:, None]) * counts[2] + x)
+
+
+def _placed(visit: Visit) -> tuple[slice, slice, slice]:
+    z, y, x = visit.core
+    return slice(visit.start + z.start, visit.start + z.stop), y, x

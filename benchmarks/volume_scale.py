@@ -1,0 +1,187 @@
+"""The volume workflow on stacks of any size: time by step, and the peak of memory.
+
+    python benchmarks/volume_scale.py FOLDER [--slices 100 200] [--shape 1000 1500] [--workers]
+
+For each number of slices a specimen of EDS (Co, Zr, Al, C, O) and SIMS (6Li+) is written to FOLDER
+as Zarr, unless it lies there, and a process of its own takes it from stacks to microstructure: drift
+and depths, registration, phases of the interpolated volume as labels in Zarr, covariances and a
+joint histogram, components, fractions and contacts. Its largest resident memory is that of the whole
+run. With ``--workers`` dask computes on two worker processes as well, and the numbers are compared.
+Exits with 1 if a process holds 3 GiB or more, or the peak grows by more than a tenth from the first
+number of slices to the last. The folder needs 7 MB a slice of 1000 x 1500; a slice takes some 4 CPU
+seconds to write.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import resource
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import psutil
+import xarray as xr
+
+GIB = 3.0
+GROWTH = 1.1
+MARKS = {"LLZTO": "Zr", "LCO": "Co", "carbon": "C", "alumina": "Al"}
+VOXEL = (0.06, 0.0814, 0.0814)
+
+
+def specimen(folder: Path, slices: int, shape: tuple[int, int]) -> Path:
+    """Return the specimen's store, written where it is not there."""
+    from liscope.specimens import llzto_lco
+
+    path = folder / f"llzto_lco_{slices}_{shape[0]}_{shape[1]}.zarr"
+    if not path.exists():
+        elements = ("Co", "Zr", "Al", "C", "O")
+        llzto_lco.write(path, 1, slices=slices, shape=shape, elements=elements)
+    return path
+
+
+class Steps:
+    """Notes wall and CPU seconds of each step, and what it found."""
+
+    def __init__(self) -> None:
+        self.times: dict[str, tuple[float, float]] = {}
+        self.numbers: dict[str, float] = {}
+        self._start = self._now()
+
+    def _now(self) -> tuple[float, float]:
+        children = [c for c in psutil.Process().children(recursive=True) if c.is_running()]
+        busy = sum(sum(child.cpu_times()[:2]) for child in children)
+        return time.perf_counter(), time.process_time() + busy
+
+    def done(self, name: str, **numbers: float) -> None:
+        """End a step."""
+        now = self._now()
+        self.times[name] = (now[0] - self._start[0], now[1] - self._start[1])
+        self.numbers |= {f"{name}: {key}": float(value) for key, value in numbers.items()}
+        self._start = self._now()
+
+
+def analyse(store: Path, out: Path) -> Steps:
+    """Take a store from stacks to microstructure."""
+    from liscope import volume
+
+    eds, sims = (xr.open_zarr(store, group=name, consolidated=False) for name in ("eds", "sims"))
+    steps = Steps()
+    depths = volume.slice_depths(eds)
+    drifts = [volume.slice_drift(one["counts"]) for one in (eds, sims)]
+    at = [
+        volume.frames_of(one, depths, drift) for one, drift in zip((eds, sims), drifts, strict=True)
+    ]
+    steps.done("drift", rms=np.sqrt((drifts[0].shift ** 2).mean()))
+    tilt = float(eds.attrs["tilt"])
+    shift = 0.5 * float(sims["x"][-1])
+    match = volume.register_stacks(
+        eds["counts"], sims["counts"], *at, rotation=5.0, shift=shift, tilt=tilt
+    )
+    steps.done("registration", found=match.found, rotation=match.rotation, x=match.shift[1])
+    grid = volume.Grid.over(eds["counts"], at[0], VOXEL)
+    parts = [volume.onto_grid(eds["counts"], at[0], grid)]
+    parts.append(volume.onto_grid(sims["counts"], match.trusted(), grid))
+    voxels = xr.concat(parts, "channel")
+    phases = volume.identify(voxels, MARKS)
+    steps.done("phases' signals")
+    phases[["label"]].drop_encoding().to_zarr(out, mode="w", consolidated=False)
+    steps.done("labels")
+    moments, histograms = volume.joint_statistics(voxels, [("6Li+", "Zr")], 64)
+    steps.done(
+        "statistics",
+        count=moments["count"],
+        covariance=moments["covariance"].sum(),
+        cells=histograms[0].sum(),
+    )
+    label = xr.open_zarr(out, consolidated=False)["label"]
+    names = [str(name) for name in phases["phase"].to_numpy()]
+    label = label.assign_attrs(phase_names=names)
+    table = volume.component_table(volume.label_components(label), label)
+    steps.done("components", count=len(table), voxels=table["voxels"].sum())
+    fractions = volume.fraction_table(label)["fraction"]
+    contacts = volume.contact_table(label)["per_volume_per_um"]
+    steps.done("microstructure", **dict(fractions), contact=contacts.sum())
+    return steps
+
+
+def _held() -> float:
+    """Return the largest resident memory of this process, GiB."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+
+
+def child(store: Path, out: Path, workers: bool) -> None:
+    """Analyse in this process, and print what was measured as JSON."""
+    peak: list[float] = []
+    if workers:
+        from distributed import default_client
+
+        from liscope.cluster import connect, started
+
+        with started("local", 2, "3 GiB") as compute:
+            os.environ.update(compute.environment)
+            connect()
+            steps = analyse(store, out)
+            used = default_client().run(_held)
+            peak = list(used.values())
+    else:
+        steps = analyse(store, out)
+    peak.append(_held())
+    print(json.dumps({"times": steps.times, "numbers": steps.numbers, "peak": peak}))
+
+
+def measured(store: Path, workers: bool) -> dict[str, dict[str, float]]:
+    """Return what a process of its own measures."""
+    out = store.with_name(store.stem + "_labels.zarr")
+    command = [sys.executable, __file__, "--child", str(store), str(out)]
+    command += ["--workers"] if workers else []
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise SystemExit(done.stderr[-3000:])
+    found: dict[str, dict[str, float]] = json.loads(done.stdout.splitlines()[-1])
+    return found
+
+
+def main() -> int:
+    """Print times by step and peaks for each size."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("folder", nargs="?", type=Path)
+    parser.add_argument("--slices", type=int, nargs="+", default=[100, 200])
+    parser.add_argument("--shape", type=int, nargs=2, default=[1000, 1500])
+    parser.add_argument("--workers", action="store_true")
+    parser.add_argument("--child", type=Path, nargs=2)
+    chosen = parser.parse_args()
+    if chosen.child:
+        child(*chosen.child, chosen.workers)
+        return 0
+    peaks = []
+    for slices in chosen.slices:
+        begin = time.perf_counter()
+        store = specimen(chosen.folder, slices, tuple(chosen.shape))
+        written = time.perf_counter() - begin
+        one = measured(store, False)
+        peaks.append(max(one["peak"]))
+        print(f"{slices} slices, specimen in {written:.0f} s; peak {peaks[-1]:.2f} GiB")
+        for name, (wall, cpu) in one["times"].items():
+            print(f"  {name:18s} {wall:8.1f} s wall {cpu:8.1f} s CPU {cpu / slices:7.3f} a slice")
+        wall, cpu = (sum(time[i] for time in one["times"].values()) for i in (0, 1))
+        print(f"  {'all':18s} {wall:8.1f} s wall {cpu:8.1f} s CPU {cpu / slices:7.3f} a slice")
+        if chosen.workers:
+            two = measured(store, True)
+            peaks[-1] = max(peaks[-1], *two["peak"])
+            apart = [
+                abs(value - two["numbers"][name]) / max(abs(value), 1e-12)
+                for name, value in one["numbers"].items()
+            ]
+            print(f"  two workers: peak {max(two['peak']):.2f} GiB; apart by {max(apart):.1e}")
+    flat = peaks[-1] <= GROWTH * peaks[0]
+    print(f"peak {'does not grow' if flat else 'GROWS'}; below {GIB} GiB: {max(peaks) < GIB}")
+    return 0 if flat and max(peaks) < GIB else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,104 @@
+"""Parameters of ``notebooks/fib_sims_eds_volume.ipynb``."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from liscope.workflow.parameters import Input, Meaning, Parameters, Quantity
+
+Line = tuple[float, float, float, float, float]
+
+
+class FibSimsEdsVolume(Parameters):
+    """FIB-SIMS-EDS volume: phases, lithium and microstructure in 3D from slices."""
+
+    sample: Annotated[str, Meaning("name of the sample, and of its results")] = "llzto_lco"
+    eds: Annotated[
+        str | None, Input("EDS maps of the slices: a file, or a folder with stack.yaml; null: none")
+    ] = "specimen:llzto_lco/eds"
+    sims: Annotated[str | None, Input("ion images of the same slices; null: there are none")] = (
+        "specimen:llzto_lco/sims"
+    )
+    segmented: Annotated[
+        str | None, Input("a volume of labels instead of eds and sims: a TIFF of many pages")
+    ] = None
+    lithium: Annotated[list[str], Meaning("ions that are summed as lithium, as the file says")] = (
+        Field(["6Li+"], min_length=1)
+    )
+    phases: Annotated[
+        list[tuple[str, str]],
+        Meaning("name of each phase, and the element (of labels: the number) that marks it"),
+    ] = Field([("LLZTO", "Zr"), ("LCO", "Co"), ("carbon", "C"), ("alumina", "Al")], min_length=2)
+    coats: Annotated[
+        list[str], Meaning("phases thinner than what EDS resolves: their share is bounded only")
+    ] = Field(["alumina"])
+    host: Annotated[str, Meaning("phase whose edges may have lost lithium")] = "LLZTO"
+    missing: Annotated[
+        Literal["refuse", "leave out"], Meaning("what to do about slices whose file is damaged")
+    ] = "refuse"
+    thickness: Annotated[float | None, Quantity("nm", "of a slice; null: as the file says")] = (
+        Field(None, gt=0, le=10_000)
+    )
+    total_depth: Annotated[
+        float | None, Quantity("um", "of all slices, from ion-beam images; null: as the file says")
+    ] = Field(None, gt=0, le=1000)
+    tilt: Annotated[
+        float | None,
+        Quantity("degree", "of the section's normal to the electron beam; null: as the file says"),
+    ] = Field(None, ge=0, lt=85)
+    drift: Annotated[bool, Meaning("take out the drift from slice to slice")] = True
+    fiducials: Annotated[bool, Meaning("use the trenches' distance for the depths")] = True
+    max_shift: Annotated[
+        float, Quantity("um", "by which the middles of both instruments' fields may lie apart")
+    ] = Field(6.0, gt=0, le=100)
+    max_rotation: Annotated[
+        float, Quantity("degree", "of one instrument's field against the other's")
+    ] = Field(5.0, ge=0, le=30)
+    voxel: Annotated[
+        tuple[float, float, float] | None,
+        Quantity("nm", "z, y, x of the common grid; null: the EDS pixels and mean thickness"),
+    ] = (60.0, 81.4, 81.4)
+    interpolation: Annotated[
+        Literal["linear", "lanczos"], Meaning("linear keeps counts from turning negative")
+    ] = "linear"
+    beam: Annotated[float, Quantity("um", "full width of the ion beam at half maximum")] = Field(
+        0.1, gt=0, le=10
+    )
+    window: Annotated[float, Quantity("um", "side of the window of local correlations")] = Field(
+        1.0, gt=0, le=100
+    )
+    lines: Annotated[
+        list[Line],
+        Quantity("um", "z and two ends (y, x) of profiles; empty: across the largest particle"),
+    ] = Field([])
+    radius: Annotated[
+        float, Quantity("um", "of the largest particle, at least: how far parting them looks")
+    ] = Field(4.0, gt=0, le=1000)
+    transport: Annotated[
+        int, Meaning("voxels of each part of the volume in which tortuosity is computed")
+    ] = Field(60_000, ge=1000, le=10_000_000)
+
+    @model_validator(mode="after")
+    def _names_are_those_of_phases(self) -> Self:
+        names = [name for name, _ in self.phases]
+        if len(set(names)) < len(names):
+            raise ValueError(f"phases: got {names}; right are distinct names")
+        for field, given in (("host", [self.host]), ("coats", self.coats)):
+            if strange := sorted(set(given) - set(names)):
+                raise ValueError(f"{field}: got {strange[0]!r}; right is one of {', '.join(names)}")
+        return self
+
+    @model_validator(mode="after")
+    def _either_measured_or_segmented(self) -> Self:
+        if self.segmented is None and self.eds is None:
+            raise ValueError("eds: got null; right is a stack, unless segmented is given")
+        if self.segmented is not None:
+            if self.eds or self.sims:
+                raise ValueError("segmented: goes without eds and sims; set these to null")
+            if self.voxel is None or not all(mark.isdecimal() for _, mark in self.phases):
+                raise ValueError("segmented: needs voxel, and whole numbers as marks of phases")
+        if self.eds is not None and self.sims == self.eds:
+            raise ValueError(f"sims: got {self.sims!r}, the same as eds")
+        return self
