@@ -3,13 +3,13 @@
     python benchmarks/volume_scale.py FOLDER [--slices 100 200] [--shape 1000 1500] [--workers]
 
 For each number of slices a specimen of EDS (Co, Zr, Al, C, O) and SIMS (6Li+) is written to FOLDER
-as Zarr, unless it lies there, and a process of its own takes it from stacks to microstructure: drift
-and depths, registration, phases of the interpolated volume as labels in Zarr, covariances and a
-joint histogram, components, fractions and contacts. Its largest resident memory is that of the whole
-run. With ``--workers`` dask computes on two worker processes as well, and the numbers are compared.
-Exits with 1 if a process holds 3 GiB or more, or the peak grows by more than a tenth from the first
-number of slices to the last. The folder needs 7 MB a slice of 1000 x 1500; a slice takes some 4 CPU
-seconds to write.
+as Zarr, unless it lies there, and a process of its own takes it from stacks to microstructure:
+drift and depths, registration, phases of the interpolated volume as labels in Zarr, covariances and
+a joint histogram, components, fractions and contacts. Its largest resident memory is that of the
+whole run. With ``--workers`` dask computes on two worker processes as well, and the numbers are
+compared. Exits with 1 if a process holds 3 GiB or more, or the peak grows by more than a tenth from
+the first number of slices to the last. The folder needs 7 MB a slice of 1000 x 1500; a slice takes
+some 4 CPU seconds to write.
 """
 
 from __future__ import annotations

@@ -1,0 +1,105 @@
+"""Stacks as recorded and their frames, against values worked out by hand."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from liscope import volume
+from liscope.errors import DataError, ParameterError
+
+
+def stack(counts: np.ndarray, numbers: list[int], **attrs: object) -> xr.Dataset:
+    """Return a stack (ion, slice, y, x) with pixels of 0.1 um."""
+    axes = {
+        dim: (dim, 0.1 * (np.arange(size) + 0.5), {"units": "um"})
+        for dim, size in zip("yx", counts.shape[2:], strict=True)
+    }
+    ions = [f"ion{i}" for i in range(len(counts))]
+    array = (("ion", "slice", "y", "x"), counts, {"units": "count"})
+    return xr.Dataset({"counts": array}, {"ion": ions, "slice": numbers} | axes, attrs)
+
+
+@pytest.fixture
+def small() -> xr.Dataset:
+    counts = np.zeros((2, 3, 4, 5), np.uint16)
+    counts[0, :, 0, 0], counts[1, :, :2] = 6, 60000
+    return stack(counts, [0, 1, 3], slice_count=5, tilt=60.0)
+
+
+def test_what_is_there_and_what_is_not(small: xr.Dataset) -> None:
+    table = volume.stack_table({"SIMS": small})
+    row = table.loc[("SIMS", "ion0")]
+    assert row["slices"] == 3 and row["missing"] == "2, 4"
+    assert (row["mean"], row["most"], row["zeros"]) == pytest.approx((6 / 20, 6, 19 / 20))
+    assert row["pixel_nm"] == "100 x 100" and row["field_um"] == "0.4 x 0.5"
+
+
+def test_slices_left_out_are_named(small: xr.Dataset) -> None:
+    left = json.dumps([{"slice": 9, "file": "a.tif", "why": "cut short"}])
+    assert volume.missing_slices(small.assign_attrs(left_out=left)) == [2, 4, 9]
+    del small.attrs["slice_count"]
+    assert volume.missing_slices(small) == [2]
+
+
+def test_ions_are_summed_without_overflow(small: xr.Dataset) -> None:
+    one = volume.only(small, ["ion1", "ion0"])
+    assert one["counts"].sizes["ion"] == 1 and one["ion"].item() == "ion1"
+    assert one["counts"].values.max() == 60006
+    with pytest.raises(ParameterError, match="no ion 'Li'; there are ion0, ion1"):
+        volume.only(small, ["Li"])
+
+
+def test_what_is_told_overrules_the_file(small: xr.Dataset) -> None:
+    told = volume.told(small, 40.0, None, 0.0)
+    assert told.attrs["slice_thickness"] == 40.0 and told.attrs["tilt"] == 0.0
+    assert "total_depth" not in told.attrs
+
+
+def test_frames_have_tilt_and_depths(small: xr.Dataset) -> None:
+    depths = xr.Dataset(
+        {"depth": ("slice", [0.0, 0.05, 0.15]), "thickness": ("slice", [50.0, 100.0, 60.0])},
+        {"slice": [0, 1, 2]},
+    )
+    frames = volume.frames_of(small, depths, None)
+    # Slice 3 lies beyond: one mean thickness (70 nm) below slice 2.
+    assert frames.depth == pytest.approx([0.0, 0.05, 0.22])
+    # y is seen at half its length, by cos 60 degrees.
+    assert frames.pictured(np.array([2.0, 3.0]))[1] == pytest.approx([1.0, 3.0])
+
+
+def test_pictures_of_the_nearest_slice(small: xr.Dataset) -> None:
+    found = volume.pictures({"SIMS": small}, 2)
+    assert set(found) == {"ion0", "ion1"} and found["ion0"].dims == ("y", "x")
+
+
+def test_a_line_across_the_largest_particle() -> None:
+    import pandas as pd
+
+    table = pd.DataFrame(
+        {
+            "voxels": [5, 50],
+            "extent_x_um": [1.0, 4.0],
+            "z_um": [0, 1.0],
+            "y_um": [0, 3.0],
+            "x_um": [0, 6.0],
+        }
+    )
+    assert volume.across(table) == pytest.approx((1.0, 3.0, 3.5, 3.0, 8.5))
+    with pytest.raises(DataError, match="no particle"):
+        volume.across(table[:0])
+
+
+def test_lanczos_turns_counts_negative_and_linear_does_not() -> None:
+    rng = np.random.default_rng(0)
+    made = stack(rng.poisson(1.0, (1, 4, 40, 40)).astype(np.uint16), [0, 1, 2, 3])
+    frames = volume.Frames.of(made["counts"], 60.0)
+    grid = volume.Grid((0.06, 0.1, 0.1), (0.0, 0.5, 0.5), (4, 30, 30))
+    table = volume.interpolation_table(made["counts"], frames, grid)
+    assert table.loc[("ion0", "linear"), "negative"] == 0
+    assert table.loc[("ion0", "Lanczos, 5 lobes"), "negative"] > 1
+    # Half a pixel off along both axes, the mean of four pixels has a fourth of their variance.
+    assert table.loc[("ion0", "linear"), "variance"] == pytest.approx(0.25, rel=0.1)
