@@ -13,8 +13,10 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 TARGET = ROOT / "environment.yml"
-CONDA_NAMES = {"dask": "dask-core", "matplotlib": "matplotlib-base"}  # where conda-forge differs
-PIP_ONLY = {"connected-components-3d", "itk-elastix", "ngff-zarr", "simsh5"}  # not (surely) on conda-forge
+# Where conda-forge differs.
+CONDA_NAMES = {"dask": "dask-core", "matplotlib": "matplotlib-base", "msgpack": "msgpack-python"}
+# Not on conda-forge, or not surely.
+PIP_ONLY = {"connected-components-3d", "edt", "itk-elastix", "ngff-zarr", "simsh5"}
 HEAD = "# Made by tools/environment_yml.py from pyproject.toml; change it there.\n"
 
 

@@ -11,6 +11,7 @@ import pytest
 LIBRARY = Path(__file__).parents[2] / "lib" / "liscope"
 ANALYSIS = (
     "probe", "sims", "registration", "colocalisation", "spectroscopy", "statistics", "grains",
+    "volume",
 )  # fmt: skip
 PHYSICS = ("readers", "specimens", *ANALYSIS, "figures")
 

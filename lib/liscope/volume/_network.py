@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import linalg
 
 Array = NDArray[np.float64]
 Index = NDArray[np.intp]
@@ -13,6 +14,7 @@ Index = NDArray[np.intp]
 ROUNDS = 30
 HUBER = 1.5  # standard deviations up to which a residual counts in full
 BISQUARE = 4.7  # and beyond which it does not count at all
+RAYLEIGH = 0.8326  # median of the root mean square of two normal residuals
 MOST = 3  # times the usual step between neighbours that one may be, as far as nothing is measured
 
 
@@ -54,16 +56,16 @@ def solve(pairs: Pairs, numbers: Array) -> Solved:
     place, excess = np.zeros((len(numbers), 2)), 1.0
     weight = np.ones(len(pairs.first))
     for turn in range(ROUNDS):
-        system = [_normal(pairs, weight / variance[:, axis], hold[:, axis]) for axis in (0, 1)]
         place = np.stack(
-            [_placed(system[axis], pairs, weight / variance[:, axis], axis) for axis in (0, 1)], -1
+            [_placed(pairs, weight / variance[:, axis], hold[:, axis], axis) for axis in (0, 1)], -1
         )
         residual = pairs.shift - (place[pairs.second] - place[pairs.first])
         distance = np.sqrt(np.mean(residual**2 / variance, -1))
-        excess = max(float(np.median(distance)) / 0.8326, 1.0)  # of a Rayleigh law, root mean
-        weight = _weight(distance / excess, late=turn >= ROUNDS // 2)
-    sigma = np.stack([excess * _sigma(one) for one in system], -1)
-    return Solved(place, sigma, weight, excess)
+        excess = max(float(np.median(distance)) / RAYLEIGH, 1.0)
+        if turn < ROUNDS - 1:
+            weight = _weight(distance / excess, late=turn >= ROUNDS // 2)
+    sigma = [excess * _sigma(pairs, weight / variance[:, a], hold[:, a]) for a in (0, 1)]
+    return Solved(place, np.stack(sigma, -1), weight, excess)
 
 
 def _weight(distance: Array, late: bool) -> Array:
@@ -82,28 +84,32 @@ def _hold(pairs: Pairs, numbers: Array) -> Array:
 
 
 def _normal(pairs: Pairs, weight: Array, hold: Array) -> Array:
-    """Return the matrix of the network's normal equations, whose places have a mean of zero."""
-    count = len(hold) + 1
-    matrix = np.full((count, count), 1.0 / count)
-    steps = np.arange(count - 1)
-    for i, j, w in (
-        (pairs.first, pairs.second, weight),
-        (steps, steps + 1, hold),
-    ):
-        np.add.at(matrix, (i, i), w)
-        np.add.at(matrix, (j, j), w)
-        np.add.at(matrix, (i, j), -w)
-        np.add.at(matrix, (j, i), -w)
-    return matrix
+    """Return the network's normal equations, (below the diagonal, slice), the first slice held."""
+    steps = np.arange(len(hold))
+    first, second = np.r_[pairs.first, steps], np.r_[pairs.second, steps + 1]
+    every = np.r_[weight, hold]
+    banded = np.zeros((int((second - first).max()) + 1, len(hold) + 1))
+    np.add.at(banded[0], first, every)
+    np.add.at(banded[0], second, every)
+    np.add.at(banded, (second - first, first), -every)
+    banded[0, 0] += banded[0].mean()  # only differences are measured: it goes to zero
+    return banded
 
 
-def _placed(matrix: Array, pairs: Pairs, weight: Array, axis: int) -> Array:
-    pull = weight * pairs.shift[:, axis]
-    right = np.bincount(pairs.second, pull, len(matrix)) - np.bincount(
-        pairs.first, pull, len(matrix)
-    )
-    return np.asarray(np.linalg.solve(matrix, right - right.mean()))
+def _placed(pairs: Pairs, weight: Array, hold: Array, axis: int) -> Array:
+    """Return the places (slice,) along an axis, of mean zero."""
+    pull, count = weight * pairs.shift[:, axis], len(hold) + 1
+    right = np.bincount(pairs.second, pull, count) - np.bincount(pairs.first, pull, count)
+    place = linalg.solveh_banded(_normal(pairs, weight, hold), right, lower=True)
+    return np.asarray(place - place.mean())
 
 
-def _sigma(matrix: Array) -> Array:
-    return np.sqrt(np.maximum(np.diag(np.linalg.inv(matrix)) - 1 / len(matrix), 0))
+def _sigma(pairs: Pairs, weight: Array, hold: Array) -> Array:
+    """Return the standard deviation (slice,) of the places against their mean."""
+    banded = _normal(pairs, weight, hold)
+    matrix = np.diag(banded[0])
+    for k, row in enumerate(banded[1:], 1):
+        matrix += np.diag(row[:-k], k) + np.diag(row[:-k], -k)
+    covariance = linalg.inv(matrix)
+    own = np.diag(covariance) - 2 * covariance.mean(1) + covariance.mean()
+    return np.asarray(np.sqrt(np.maximum(own, 0)))

@@ -84,7 +84,12 @@ def spectra(counts: NDArray[np.generic], optics: Optics) -> Spectra:
     blocks = cut.reshape(*counts.shape[:-2], y, times, x, times)
     summed = blocks.sum((-3, -1), dtype=np.float32) if times > 1 else cut.astype(np.float32)
     values = 2 * np.sqrt(np.maximum(summed, 0) + np.float32(0.375))
-    values -= values.mean((-2, -1), keepdims=True)
+    there = np.isfinite(values)
+    values = np.where(there, values, 0)
+    values -= values.mean((-2, -1), keepdims=True) / np.maximum(
+        there.mean((-2, -1), keepdims=True, dtype=np.float32), np.float32(1e-6)
+    )
+    values *= there
     fade_y, fade_x = (w.astype(np.float32) for w in optics.window())
     values *= fade_y[:, None] * fade_x
     return transformed(values, optics)

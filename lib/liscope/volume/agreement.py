@@ -17,20 +17,20 @@ if TYPE_CHECKING:
 POINTS = 7  # along each side of the field, at which places are compared
 
 
-def known_frames(truth: xr.Dataset, stack: str, numbers: NDArray[np.int64]) -> Frames:
+def known_frames(told: xr.Dataset, stack: str, numbers: NDArray[np.int64]) -> Frames:
     """Return the known frames of slices: ``<stack>_matrix``, ``<stack>_offset``, ``..._depth``."""
-    some = truth.sel(slice=numbers)
+    some = told.sel(slice=numbers)
     return Frames(*(some[f"{stack}_{name}"].to_numpy() for name in ("matrix", "offset", "depth")))
 
 
 def misplaced(
-    truth: xr.Dataset, eds: xr.DataArray, sims: xr.DataArray, eds_at: Frames, sims_at: Frames
+    told: xr.Dataset, eds: xr.DataArray, sims: xr.DataArray, eds_at: Frames, sims_at: Frames
 ) -> NDArray[np.float64]:
     """Return how far SIMS was put beside its place on EDS, nm: (slice, point).
 
     Parameters
     ----------
-    truth
+    told
         Known frames of both stacks over all slices.
     eds, sims
         The stacks; slices that both have are compared, at points spread over the EDS picture.
@@ -44,7 +44,7 @@ def misplaced(
     ends = []
     for one, other in (
         (_some(eds_at, i), _some(sims_at, j)),
-        (known_frames(truth, "eds", common), known_frames(truth, "sims", common)),
+        (known_frames(told, "eds", common), known_frames(told, "sims", common)),
     ):
         section = np.linalg.solve(one.matrix[:, None], (points - one.offset[:, None])[..., None])[
             ..., 0
@@ -58,13 +58,13 @@ def _some(frames: Frames, chosen: NDArray[np.intp]) -> Frames:
 
 
 def known_labels(
-    truth: xr.Dataset, label: xr.DataArray, numbers: NDArray[np.int64], frames: Frames
+    told: xr.Dataset, label: xr.DataArray, numbers: NDArray[np.int64], frames: Frames
 ) -> xr.DataArray:
     """Return the known labels at the voxels of a grid, by the EDS picture that shows each plane.
 
     Parameters
     ----------
-    truth
+    told
         ``label`` (z, y, x), and the EDS frames.
     label
         As found, (z, y, x), um: the grid.
@@ -73,20 +73,20 @@ def known_labels(
     """
     from scipy import ndimage
 
-    known = known_frames(truth, "eds", numbers)
+    known = known_frames(told, "eds", numbers)
     z = np.asarray(np.interp(label["z"].to_numpy(), frames.depth, known.depth))
     nearest = np.abs(label["z"].to_numpy()[:, None] - frames.depth).argmin(1)
-    origin, step = (np.array([f(truth[dim].to_numpy()) for dim in "zyx"]) for f in (_first, _step))
+    origin, step = (np.array([f(told[dim].to_numpy()) for dim in "zyx"]) for f in (_first, _step))
     start, side = (np.array([f(label[dim].to_numpy()) for dim in AXES]) for f in (_first, _step))
     planes = []
     for plane, k in enumerate(nearest):
         back = np.linalg.inv(known.matrix[k])
         matrix = back @ frames.matrix[k]
         offset = matrix @ start + back @ (frames.offset[k] - known.offset[k])
-        layer = int(np.clip(round((z[plane] - origin[0]) / step[0]), 0, truth.sizes["z"] - 1))
+        layer = int(np.clip(round((z[plane] - origin[0]) / step[0]), 0, told.sizes["z"] - 1))
         planes.append(
             ndimage.affine_transform(
-                truth["label"][layer].to_numpy(),
+                told["label"][layer].to_numpy(),
                 matrix * side / step[1:, None],
                 (offset - origin[1:]) / step[1:],
                 (label.sizes["y"], label.sizes["x"]),

@@ -126,8 +126,9 @@ def _sampled(
     size = volume.shape[1:]
     rows, columns = (np.sort(random.choice(n, min(n, SPREAD), replace=False)) for n in size[1:])
     side = [min(n, m) for n, m in zip(size, BRICK, strict=True)]
+    enough = min(BRICKS, -(-int(np.prod(size)) // int(np.prod(side))))
     corners = [
-        [random.integers(n - m + 1) for n, m in zip(size, side, strict=True)] for _ in range(BRICKS)
+        [random.integers(n - m + 1) for n, m in zip(size, side, strict=True)] for _ in range(enough)
     ]
     data = volume.data
     picks = [data[:, :, rows][..., columns]]

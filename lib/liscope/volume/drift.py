@@ -28,7 +28,7 @@ from liscope.volume._network import Pairs
 from liscope.volume._shifts import Array, Optics, Peak, Spectra, View
 from liscope.volume.frames import Frames
 
-REACH = 4  # slices between two that are compared, unless said otherwise
+REACH = 3  # slices between two that are compared, unless said otherwise
 CLEAR = 6.0  # standard deviations above which a correlation is none by chance
 FEW = 0.5  # of the usual counts
 UNLIKE = 0.6  # of the usual correlation with neighbours

@@ -65,7 +65,7 @@ def interpolation_table(
     first = (grid.shape[0] - planes) // 2
     start = grid.origin[0] + first * grid.step[0]
     part = replace(grid, origin=(start, *grid.origin[1:]), shape=(planes, *grid.shape[1:]))
-    truth = None if label is None else label.isel(z=slice(first, first + planes)).to_numpy()
+    bright = None if label is None else label.isel(z=slice(first, first + planes)).to_numpy()
     dim = channel_of(counts)
     near = counts.isel(slice=slice(first, first + planes))
     spread = near.astype(float).var([one for one in near.dims if one != dim]).to_numpy()
@@ -74,12 +74,12 @@ def interpolation_table(
         made = onto_grid(counts, frames, part, method, lobes).compute()
         for i, channel in enumerate(made["channel"].to_numpy()):
             values = made[i].to_numpy()
-            known = truth if i == 0 else None
+            known = bright if i == 0 else None
             rows[str(channel), name] = _row(values, float(spread[i]), known)
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis(["channel", "method"])
 
 
-def _row(values: np.ndarray, spread: float, truth: np.ndarray | None) -> dict[str, float]:
+def _row(values: np.ndarray, spread: float, bright: np.ndarray | None) -> dict[str, float]:
     seen = np.isfinite(values)
     inside = values[seen]
     row = {
@@ -88,6 +88,6 @@ def _row(values: np.ndarray, spread: float, truth: np.ndarray | None) -> dict[st
         "least": float(inside.min()),
         "variance": float(inside.var()) / spread if spread > 0 else np.nan,
     }
-    if truth is not None:
-        row["faithful"] = float(np.corrcoef(inside, truth[seen])[0, 1])
+    if bright is not None:
+        row["faithful"] = float(np.corrcoef(inside, bright[seen])[0, 1])
     return row

@@ -30,6 +30,7 @@ WIDTH = 0.5  # um
 REACH = (600.0, 1200.0)  # nm outside and inside
 RESAMPLED = 500
 FEWEST = 5  # blocks; fewer give no interval
+SLACK = 1e-6  # of a part of a line: no part of rounding alone
 
 
 def line_profile(
@@ -79,7 +80,7 @@ def line_profile(
     volume = volume.transpose("channel", *AXES)
     boxes = [_box(volume, a, b, width) for a, b in zip(starts, ends, strict=True)]
     data = compute(*(box.data for box in boxes))
-    count = int(np.ceil(length.max() / step))
+    count = int(np.ceil(length.max() / step - SLACK))
     rows = [
         _along(box.copy(data=values), a, b, width, step, count)
         for box, values, a, b in zip(boxes, data, starts, ends, strict=True)
@@ -110,7 +111,7 @@ def _along(
     aside = np.sqrt(np.maximum((grid**2).sum(-1) - along**2, 0))
     values = box.to_numpy().astype(float)
     near = (aside <= width / 2) & (along >= 0) & (along < length) & np.isfinite(values).all(0)
-    part = (along[near] / step).astype(int)
+    part = np.minimum((along[near] / step + SLACK).astype(int), count - 1)
     sums = [np.bincount(part, v[near], count) for v in values]
     squares = [np.bincount(part, v[near] ** 2, count) for v in values]
     return np.bincount(part, minlength=count).astype(float), np.array(sums), np.array(squares)
@@ -277,7 +278,9 @@ def _limits(drawn: Array, blocks: int) -> tuple[Array, Array]:
     if blocks < FEWEST:
         return np.full(drawn.shape[1:], np.nan), np.full(drawn.shape[1:], np.nan)
     tail = (1 - LEVEL) / 2
-    # Drawing blocks scatters less than the blocks do, by (n - 1) / n.
-    centre, wider = np.nanmean(drawn, axis=0), np.sqrt(blocks / (blocks - 1))
-    low, high = np.nanquantile(drawn, [tail, 1 - tail], axis=0)
+    centre, wider = (
+        drawn.mean(0),
+        np.sqrt(blocks / (blocks - 1)),
+    )  # they scatter less than blocks do
+    low, high = np.quantile(drawn, [tail, 1 - tail], axis=0)
     return centre + wider * (low - centre), centre + wider * (high - centre)

@@ -1,7 +1,7 @@
 """Probable phases of voxels whose signals overlap: mean-field estimation with neighbours' help.
 
 A voxel's counts come from its neighbours as well, through the instrument's response. The phases
-that explain them best are searched for all voxels together: each voxel's probabilities move towards what
+that explain them best are searched for all voxels together: each voxel's probabilities move to what
 the counts around it say (Poisson, to second order around the present expectation) and what its six
 neighbours are (a Potts prior), given the other voxels' probabilities (C. M. Bishop, Pattern
 Recognition and Machine Learning, Springer 2006, section 10.1).
@@ -96,7 +96,7 @@ class View:
 
 
 def relax(counts: Floats, model: Model) -> Floats:
-    """Return probabilities (phase, z, y, x) from counts (channel, z, y, x), NaN where there is none."""
+    """Return probabilities (phase, z, y, x) from counts (channel, z, y, x); NaN: no count."""
     from liscope.volume import _phase_kernels as kernels
 
     shape = counts.shape[1:]

@@ -1,4 +1,4 @@
-"""Rates of pure phases, from bricks of voxels that blur has mixed, and bounds on thin coats."""
+"""Rates of pure phases, from bricks of voxels that blur has sent, and bounds on thin coats."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Mask = NDArray[np.bool_]
 Seen = tuple[Floats, Floats]  # counts (z, y, x), and what each phase sends at rate 1 (phase, ...)
 
 FAINT = 1e-2  # counts a voxel; a rate of none would make one stray count impossible
-ROUNDS, REFINED = 30, 3
+ROUNDS, REFINED = 4, 3
 BLOCK = (1, 2, 2)  # voxels summed, to see noise that neighbours share
 SURE = 0.9  # probability
 BRIGHTEST = 0.999  # quantile of blocks that stands for the brightest place
@@ -24,7 +24,7 @@ BRIGHTEST = 0.999  # quantile of blocks that stands for the brightest place
 def refined(
     model: Model, bricks: list[tuple[int, Floats]], gain: Array, coats: list[int]
 ) -> tuple[Model, Array]:
-    """Return the model with rates of unmixed phases and dispersions, and the coats' bounds.
+    """Return the model with rates of unsent phases and dispersions, and the coats' bounds.
 
     What a coat adds to its channel no phase explains: the channel has no say in what is what.
     """
@@ -33,7 +33,7 @@ def refined(
         seen = [[look[c] for look, _, _ in looks] for c in range(len(gain))]
         share = np.mean([shares for _, shares, _ in looks], axis=0)
         sure = [blocks for _, _, blocks in looks]
-        rate = [_unmixed(model.rate[:, c], of_one) for c, of_one in enumerate(seen)]
+        rate = [_unsent(model.rate[:, c], of_one) for c, of_one in enumerate(seen)]
         weight = np.array(
             [1 / _dispersion(r, of_one, sure) for r, of_one in zip(rate, seen, strict=True)]
         )
@@ -64,22 +64,23 @@ def _seen(model: Model, gain: Array, start: int, brick: Floats) -> tuple[list[Se
     return seen, probability.mean((1, 2, 3)), unsure == 0
 
 
-def _unmixed(rate: Floats, seen: list[Seen]) -> Array:
+def _unsent(rate: Floats, seen: list[Seen]) -> Array:
     """Return the phases' rates in one channel that make its counts the most likely (phase,)."""
     counts = np.concatenate([brick[np.isfinite(brick)] for brick, _ in seen]).astype(float)
-    design = np.concatenate([mixed[:, np.isfinite(brick)] for brick, mixed in seen], axis=1)
-    exposure = design.sum(1, dtype=float)
+    design = np.concatenate([sent[:, np.isfinite(brick)] for brick, sent in seen], axis=1)
     found = np.maximum(rate.astype(float), FAINT)
-    for _ in range(ROUNDS):
-        found *= design @ (counts / np.maximum(found @ design, 1e-9)) / np.maximum(exposure, 1e-9)
+    for _ in range(ROUNDS):  # Poisson's score is zero where these weights' squares are least
+        weighed = design / np.maximum(found @ design, FAINT)
+        found = np.linalg.lstsq(weighed @ design.T, weighed @ counts, rcond=None)[0]
+        found = np.maximum(found, FAINT)
     return np.asarray(found)
 
 
 def _dispersion(rate: Array, seen: list[Seen], sure: list[Mask]) -> float:
     """Return the variance of counts beside the Poisson one, in sums over sure small blocks."""
     squares, expected = 0.0, 0.0
-    for (counts, mixed), where in zip(seen, sure, strict=True):
-        mean = np.tensordot(rate, mixed, 1)
+    for (counts, sent), where in zip(seen, sure, strict=True):
+        mean = np.tensordot(rate, sent, 1)
         rest, level = _summed(counts - mean), _summed(np.where(np.isfinite(counts), mean, np.nan))
         squares += float(np.nansum(rest[where] ** 2))
         expected += float(np.nansum(level[where]))
@@ -101,7 +102,7 @@ def _coat_bound(rate: Floats, seen: list[Seen]) -> tuple[float, float]:
     A pure coat is at least as bright as the brightest place that was seen, and all that its channel
     holds above the darkest phase may be the coat's.
     """
-    scale = [(brick, mixed.sum(0)) for brick, mixed in seen]
+    scale = [(brick, sent.sum(0)) for brick, sent in seen]
     total = sum(float(np.nansum(brick)) for brick, _ in scale)
     exposure = sum(float(gain[np.isfinite(brick)].sum()) for brick, gain in scale)
     boxes = np.concatenate([_summed(brick / gain).ravel() for brick, gain in scale])
