@@ -4,7 +4,7 @@
                                        [--connectivity 6] [--dask-image PYTHON]
 
 The mask lies on disk in blocks of eight slices (Zarr): a threshold of a smooth random field, a
-third of the voxels, in blobs of some ten voxels. Every program has a process of its own that reads
+fifth of the voxels, in blobs of some ten voxels. Every program has a process of its own that reads
 the mask and writes labels; cc3d, scipy and scikit-image hold the whole in memory, ours and
 dask-image do not. dask-image takes part where ``--dask-image`` (or LISCOPE_DASK_IMAGE) names the
 Python of an environment that has it and zarr. Reported are wall and CPU seconds, memory beyond the

@@ -1,4 +1,4 @@
-"""Rates of pure phases, from bricks of voxels that blur has sent, and bounds on thin coats."""
+"""Rates of pure phases, from bricks of voxels that blur has mixed, and bounds on thin coats."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ BRIGHTEST = 0.999  # quantile of blocks that stands for the brightest place
 def refined(
     model: Model, bricks: list[tuple[int, Floats]], gain: Array, coats: list[int]
 ) -> tuple[Model, Array]:
-    """Return the model with rates of unsent phases and dispersions, and the coats' bounds.
+    """Return the model with rates of unmixed phases and dispersions, and the coats' bounds.
 
     What a coat adds to its channel no phase explains: the channel has no say in what is what.
     """
@@ -33,7 +33,7 @@ def refined(
         seen = [[look[c] for look, _, _ in looks] for c in range(len(gain))]
         share = np.mean([shares for _, shares, _ in looks], axis=0)
         sure = [blocks for _, _, blocks in looks]
-        rate = [_unsent(model.rate[:, c], of_one) for c, of_one in enumerate(seen)]
+        rate = [_unmixed(model.rate[:, c], of_one) for c, of_one in enumerate(seen)]
         weight = np.array(
             [1 / _dispersion(r, of_one, sure) for r, of_one in zip(rate, seen, strict=True)]
         )
@@ -64,7 +64,7 @@ def _seen(model: Model, gain: Array, start: int, brick: Floats) -> tuple[list[Se
     return seen, probability.mean((1, 2, 3)), unsure == 0
 
 
-def _unsent(rate: Floats, seen: list[Seen]) -> Array:
+def _unmixed(rate: Floats, seen: list[Seen]) -> Array:
     """Return the phases' rates in one channel that make its counts the most likely (phase,)."""
     counts = np.concatenate([brick[np.isfinite(brick)] for brick, _ in seen]).astype(float)
     design = np.concatenate([sent[:, np.isfinite(brick)] for brick, sent in seen], axis=1)
