@@ -18,7 +18,7 @@ from liscope.figures.loops import (
     reversal_figure,
     tiles_figure,
 )
-from liscope.figures.maps import as_dataset, explore, linked, maps
+from liscope.figures.maps import as_dataset, explore, in_jupyterlab, linked, maps
 from liscope.figures.orientations import orientation_map
 from liscope.figures.overlay import (
     compare,
@@ -42,6 +42,25 @@ from liscope.figures.tip_stress import (
     line_graph_figure,
     paths_figure,
 )
+from liscope.figures.volume_3d import render_volume
+from liscope.figures.volume_animation import animation
+from liscope.figures.volume_blocks import block_figure, surface_figure
+from liscope.figures.volume_checks import depth_figure, registration_figure, slice_drift_figure
+from liscope.figures.volume_histograms import joint_histogram_figure, normalisation_figure
+from liscope.figures.volume_images import (
+    channel_plate,
+    greyscale_figure,
+    phase_figure,
+    product_figure,
+)
+from liscope.figures.volume_results import (
+    convergence_figure,
+    edge_profile_figure,
+    fraction_figure,
+    particle_size_figure,
+)
+from liscope.figures.volume_sections import explore_volume, section_figure
+from liscope.figures.volume_slider import volume_slider
 
 __all__ = [
     "BLUE",
@@ -49,42 +68,63 @@ __all__ = [
     "GREY",
     "ORANGE",
     "amplifier_figure",
+    "animation",
     "as_dataset",
+    "block_figure",
     "boundary_map",
     "calibration_figure",
     "changes_figure",
+    "channel_plate",
     "compare",
     "comparison_plate",
+    "convergence_figure",
     "definitions_figure",
+    "depth_figure",
     "displacement_figure",
     "drift_figure",
+    "edge_profile_figure",
     "explore",
     "explore_loops",
     "explore_patterns",
+    "explore_volume",
+    "fraction_figure",
+    "greyscale_figure",
     "hover_maps",
     "hysteresis_figure",
+    "in_jupyterlab",
     "index_map",
     "interface_figure",
     "inverse_pole_density",
     "joint_figure",
+    "joint_histogram_figure",
     "line_graph_figure",
     "linked",
     "maps",
+    "normalisation_figure",
     "null_figure",
     "orientation_map",
     "orientation_plate",
     "overlay_figure",
+    "particle_size_figure",
     "paths_figure",
     "pattern_figure",
+    "phase_figure",
     "phase_map",
     "places_figure",
     "pole_figures",
+    "product_figure",
+    "registration_figure",
     "reliability_figure",
+    "render_volume",
     "reversal_figure",
     "search_figure",
+    "section_figure",
     "show",
     "size_figure",
+    "slice_drift_figure",
     "slider",
+    "surface_figure",
     "tiles_figure",
+    "volume_slider",
     "zoom_figure",
 ]

@@ -23,12 +23,13 @@ if TYPE_CHECKING:
 KERNEL_NOTE = ".kernel.json"
 SUMMARY = "summary.json"
 CAPTIONS = "captions.json"
+_LONGEST = 5_000_000  # bytes of an animation: its page holds it whole
 
 
 def deliver(
     parameters: Parameters,
     *,
-    figures: Mapping[str, Figure | tuple[Figure, str]] | None = None,
+    figures: Mapping[str, Figure | bytes | tuple[Figure | bytes, str]] | None = None,
     tables: Mapping[str, pd.DataFrame] | None = None,
     arrays: Mapping[str, xr.Dataset] | None = None,
     summary: Mapping[str, object] | None = None,
@@ -43,7 +44,8 @@ def deliver(
     parameters
         The parameters of the notebook.
     figures
-        Matplotlib figures by name, each alone or with its caption: ``(figure, "caption")``.
+        Matplotlib figures by name, each alone or with its caption: ``(figure, "caption")``; or
+        animations, each the bytes of a GIF of at most 5 MB.
     tables
         Data frames by name; written with ten significant digits.
     arrays
@@ -51,8 +53,8 @@ def deliver(
     summary
         One number, text, truth value or None by name; NaN and infinity become None.
     interactive
-        Plots of bokeh or HoloViews by name, each alone or with its caption; written as pages that
-        open without a network.
+        Plots of bokeh or HoloViews, or scenes of k3d, by name, each alone or with its caption;
+        written as pages that open without a network.
 
     Returns
     -------
@@ -110,17 +112,29 @@ def _write(folder: Path, given: Mapping[str, Mapping[str, Any]], plain: dict[str
     (folder / KERNEL_NOTE).write_text(_json({"peak_memory_MiB": _peak_memory()}), encoding="utf-8")
 
 
-def _figure(path: Path, item: Figure | tuple[Figure, str]) -> None:
+def _figure(path: Path, item: Figure | bytes | tuple[Figure | bytes, str]) -> None:
     import matplotlib as mpl
     from matplotlib.figure import Figure
 
     figure, _ = _with_caption(item)
+    if isinstance(figure, bytes):
+        return _animation(path, figure)
     if not isinstance(figure, Figure):
         raise RunError(f"figure '{path.name}' is {type(figure).__name__}, not a matplotlib Figure")
     figure.savefig(f"{path}.png", dpi=150, bbox_inches="tight", metadata={"Software": None})
     # Without these two, the file would hold the time and random names.
     with mpl.rc_context({"svg.hashsalt": path.name}):
         figure.savefig(f"{path}.svg", bbox_inches="tight", metadata={"Date": None})
+
+
+def _animation(path: Path, gif: bytes) -> None:
+    if not gif.startswith((b"GIF87a", b"GIF89a")):
+        raise RunError(f"figure '{path.name}' is bytes, but no GIF")
+    if len(gif) > _LONGEST:
+        raise RunError(
+            f"animation '{path.name}' has {len(gif) / 1e6:.1f} MB, more than 5; make it smaller"
+        )
+    Path(f"{path}.gif").write_bytes(gif)
 
 
 def _page(path: Path, item: object) -> None:

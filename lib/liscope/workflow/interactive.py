@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from liscope.errors import RunError
+from liscope.workflow.scenes import write_scene
 
 if TYPE_CHECKING:
+    import k3d
     from bokeh.models import LayoutDOM
 
 FOLDER = "interactive"
@@ -24,7 +26,7 @@ _RANDOM = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0
 
 
 def write_interactive(path: Path, plot: object, caption: str) -> None:
-    """Write a plot of bokeh or HoloViews as ``<path>.html``, with all that it needs inside.
+    """Write a plot of bokeh, HoloViews or k3d as ``<path>.html``, with all that it needs inside.
 
     What a plot asks of a kernel (a DynamicMap's callback) is not there any more: it stays as it
     is drawn first.
@@ -34,6 +36,8 @@ def write_interactive(path: Path, plot: object, caption: str) -> None:
     RunError
         If the plot is of another kind.
     """
+    if _library(plot) == "k3d":
+        return write_scene(path, cast("k3d.Plot", plot), caption)
     # Imported here: a run without such plots does without bokeh.
     from bokeh.embed import file_html
     from bokeh.resources import Resources
@@ -57,13 +61,17 @@ def _as_bokeh(plot: Any, name: str) -> LayoutDOM:
 
     if isinstance(plot, LayoutDOM):
         return plot
-    if type(plot).__module__.partition(".")[0] == "holoviews":
+    if _library(plot) == "holoviews":
         import holoviews
 
         drawn = holoviews.renderer("bokeh").get_plot(plot).state
         if isinstance(drawn, LayoutDOM):
             return drawn
-    raise RunError(f"interactive '{name}' is {type(plot).__name__}, not of bokeh or HoloViews")
+    raise RunError(f"interactive '{name}' is {type(plot).__name__}, not of bokeh, HoloViews or k3d")
+
+
+def _library(plot: object) -> str:
+    return type(plot).__module__.partition(".")[0]
 
 
 def _renumbered(html: str) -> str:

@@ -47,7 +47,7 @@ def write_page(
     html = to_page(notebook, TEMPLATES, page)
     (folder / "index.html").write_text(html, encoding="utf-8")
     if names:
-        first = thumbnail_of(folder / "figures" / f"{names[0]}.png")
+        first = thumbnail_of(picture(folder, names[0]))
         (folder / THUMBNAIL).write_bytes(first)
 
 
@@ -60,6 +60,12 @@ def captions(folder: Path, kind: str = "figures") -> dict[str, str]:
     return read_json(file) if file.is_file() else {}
 
 
+def picture(folder: Path, name: str) -> Path:
+    """Return the file of a run's figure that a page can show: a PNG, or an animation's GIF."""
+    moving = folder / "figures" / f"{name}.gif"
+    return moving if moving.is_file() else moving.with_suffix(".png")
+
+
 def read_json(file: Path) -> dict[str, Any]:
     """Return a file that holds one JSON object."""
     found: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
@@ -67,8 +73,8 @@ def read_json(file: Path) -> dict[str, Any]:
 
 
 def image(file: Path) -> str:
-    """Return a PNG or JPEG file as an address that holds the image itself."""
-    kind = "png" if file.suffix == ".png" else "jpeg"
+    """Return a PNG, GIF or JPEG file as an address that holds the image itself."""
+    kind = {".png": "png", ".gif": "gif"}.get(file.suffix, "jpeg")
     return f"data:image/{kind};base64,{base64.b64encode(file.read_bytes()).decode()}"
 
 
@@ -101,8 +107,10 @@ def _outputs(folder: Path) -> list[str]:
     return [*sorted(path.relative_to(folder).as_posix() for path in found), SUMMARY]
 
 
-def _figure(folder: Path, name: str, caption: str) -> dict[str, str]:
-    return {"name": name, "caption": caption, "data": image(folder / "figures" / f"{name}.png")}
+def _figure(folder: Path, name: str, caption: str) -> dict[str, Any]:
+    shown = picture(folder, name)
+    forms = ["gif"] if shown.suffix == ".gif" else ["svg", "png"]
+    return {"name": name, "caption": caption, "data": image(shown), "forms": forms}
 
 
 def _meaning(model: type[Parameters], name: str) -> dict[str, str]:

@@ -54,7 +54,7 @@ def test_plots_become_pages_with_all_that_they_need(folder: Path) -> None:
 
 @pytest.mark.parametrize("item", ["text", 5, None, np.zeros(3), {"a": 1}])
 def test_what_is_no_plot_is_refused(folder: Path, item: object) -> None:
-    with pytest.raises(RunError, match=r"interactive 'x' is .*, not of bokeh or HoloViews"):
+    with pytest.raises(RunError, match=r"interactive 'x' is .*, not of bokeh, HoloViews or k3d"):
         deliver(TipStressMaps(), interactive={"x": item})
     with pytest.raises(RunError, match="no name for a result"):
         deliver(TipStressMaps(), interactive={"../x": plot()})

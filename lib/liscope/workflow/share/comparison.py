@@ -16,10 +16,11 @@ import numpy as np
 from liscope.checksums import sha256
 from liscope.workflow.deliver import SUMMARY
 from liscope.workflow.parameters import short
-from liscope.workflow.share.plots import arrays_of, values_of
+from liscope.workflow.share.plots import arrays_of, scene_of, values_of
 
 if TYPE_CHECKING:
     import xarray as xr
+    from PIL import Image
 
 SAME, CLOSE, DIFFERS = "same bytes", "same within tolerance", "differs"
 RTOL = 1e-6
@@ -54,8 +55,8 @@ def compare(old: Path, new: Path, rtol: float = RTOL) -> Iterator[Verdict]:
     Yields
     ------
     Verdict
-        Of the summary, and of each table, array, figure and page to hover over. A figure is
-        compared by its pixels where its files differ.
+        Of the summary, and of each table, array, figure and interactive page. A figure is compared
+        by its pixels where its files differ.
     """
     for name in sorted(_results(old) | _results(new), key=_order):
         yield _verdict(name, _files(old, name), _files(new, name), rtol)
@@ -66,6 +67,7 @@ def _results(folder: Path) -> set[str]:
     kinds = ("tables/*.csv", "arrays/*.nc", "interactive/*.html", SUMMARY)
     found = [path for kind in kinds for path in folder.glob(kind)]
     figures = [path.with_suffix("") for path in folder.glob("figures/*.png")]
+    found += folder.glob("figures/*.gif")
     return {path.relative_to(folder).as_posix() for path in [*found, *figures]}
 
 
@@ -75,7 +77,7 @@ def _order(name: str) -> tuple[int, str]:
 
 
 def _files(folder: Path, name: str) -> list[Path]:
-    if name.startswith("figures/"):
+    if name.startswith("figures/") and not name.endswith(".gif"):
         return [folder / f"{name}.png", folder / f"{name}.svg"]
     return [folder / name]
 
@@ -92,7 +94,7 @@ def _verdict(name: str, old: list[Path], new: list[Path], rtol: float) -> Verdic
         return Verdict(name, DIFFERS, str(difference))
     except Exception as error:  # whatever a foreign file makes a reader do
         return Verdict(name, DIFFERS, f"cannot be read ({short(str(error))})")
-    if old[0].suffix == ".png":
+    if old[0].suffix in (".png", ".gif"):
         return Verdict(name, CLOSE, f"{largest:.0f} of 255 in a pixel at most")
     told = f"largest relative difference {largest:.1e}"
     return Verdict(name, CLOSE if largest <= rtol else DIFFERS, told)
@@ -194,12 +196,22 @@ def _pictures(old: Path, new: Path) -> Iterator[float]:
     with Image.open(old) as one, Image.open(new) as other:
         if one.size != other.size or one.mode != other.mode:
             raise _Differs(f"{one.width} x {one.height} -> {other.width} x {other.height} pixels")
-        pixels = [np.asarray(image.convert("RGBA"), dtype=float) for image in (one, other)]
+        counts = [getattr(image, "n_frames", 1) for image in (one, other)]
+        if counts[0] != counts[1]:
+            raise _Differs(f"{counts[0]} -> {counts[1]} pictures")
+        for number in range(counts[0]):
+            one.seek(number)
+            other.seek(number)
+            yield _shades(one, other)
+
+
+def _shades(one: Image.Image, other: Image.Image) -> float:
+    pixels = [np.asarray(image.convert("RGBA"), dtype=float) for image in (one, other)]
     gap = np.abs(pixels[0] - pixels[1])
     if gap.max() > _SHADE:
         share = 100 * np.mean(gap.max(axis=-1) > _SHADE)
         raise _Differs(f"{share:.2g} % of the pixels differ, by up to {gap.max():.0f} of 255")
-    yield float(gap.max())
+    return float(gap.max())
 
 
 def _pages(old: Path, new: Path) -> Iterator[float]:
@@ -210,6 +222,15 @@ def _pages(old: Path, new: Path) -> Iterator[float]:
         raise _Differs("shows arrays of other shapes")
     for before, after in zip(one, other, strict=True):
         yield distance(values_of(before), values_of(after))
+    yield from _scenes(old, new)
+
+
+def _scenes(old: Path, new: Path) -> Iterator[float]:
+    one, other = scene_of(old), scene_of(new)
+    if [array.shape for array in one] != [array.shape for array in other]:
+        raise _Differs("shows surfaces of other shapes")
+    for before, after in zip(one, other, strict=True):
+        yield distance(before, after)
 
 
 _READERS: dict[str, Callable[[Path, Path], Iterator[float]]] = {
@@ -217,5 +238,6 @@ _READERS: dict[str, Callable[[Path, Path], Iterator[float]]] = {
     ".csv": _tables,
     ".nc": _arrays,
     ".png": _pictures,
+    ".gif": _pictures,
     ".html": _pages,
 }

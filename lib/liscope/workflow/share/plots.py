@@ -1,4 +1,4 @@
-"""What a page to hover over shows: the arrays in it, whichever version of bokeh wrote it."""
+"""What an interactive page shows: the arrays in it, whichever version of bokeh or k3d wrote it."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ from typing import Any
 import numpy as np
 
 _DATA = re.compile(r'<script type="application/json"[^>]*>(.*?)</script>', re.DOTALL)
+_SCENE = re.compile(r'<script type="text/plain" id="scene">([\w+/=]*)</script>')
+_LARGEST = 1 << 28  # bytes of a scene; larger ones no browser shows
 _GZIP = 31  # zlib's number for "with gzip's head"
 
 
@@ -41,6 +43,41 @@ def values_of(array: dict[str, Any]) -> np.ndarray:
     except (zlib.error, OverflowError) as error:
         raise ValueError(str(error)) from None
     return np.frombuffer(raw, dtype).reshape(shape)
+
+
+def scene_of(page: Path) -> list[np.ndarray]:
+    """Return the arrays of a scene to turn, in order; none where the page holds no scene.
+
+    Raises
+    ------
+    ValueError
+        If they are damaged, or absurdly large.
+    """
+    import msgpack
+
+    found = _SCENE.search(page.read_text(encoding="utf-8"))
+    if found is None:
+        return []
+    unpacking = zlib.decompressobj()
+    try:
+        raw = unpacking.decompress(base64.b64decode(found[1]), _LARGEST)
+        scene = msgpack.unpackb(raw) if unpacking.eof else None
+    except zlib.error as error:
+        raise ValueError(str(error)) from None
+    if scene is None:
+        raise ValueError("a scene is cut off or too large")
+    return [
+        np.frombuffer(one["data"], one["dtype"]).reshape(one["shape"]) for one in _packed(scene)
+    ]
+
+
+def _packed(part: Any) -> Iterator[dict[str, Any]]:
+    if isinstance(part, dict) and {"data", "dtype", "shape"} <= part.keys():
+        yield part
+        return
+    for inner in part.values() if isinstance(part, dict) else part:
+        if isinstance(inner, dict | list):
+            yield from _packed(inner)
 
 
 def _arrays(part: Any) -> Iterator[dict[str, Any]]:

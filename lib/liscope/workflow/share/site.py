@@ -13,6 +13,7 @@ from liscope.workflow.pages import (
     POLICY,
     TEMPLATES,
     captions,
+    picture,
     read_json,
     shown,
     style,
@@ -57,7 +58,7 @@ def _card(run: SharedRun) -> dict[str, Any]:
         "page": f"{folder}/index.html",
         "summary": read_json(run.folder / SUMMARY),
         "figures": [
-            {"image": _image(run.folder / "figures" / f"{name}.png"), "caption": caption or name}
+            {"image": _image(picture(run.folder, name)), "caption": caption or name}
             for name, caption in captions(run.folder).items()
         ],
         "interactive": [
