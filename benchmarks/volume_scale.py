@@ -48,7 +48,7 @@ class Steps:
     """Notes wall and CPU seconds of each step, and what it found."""
 
     def __init__(self) -> None:
-        self.times: dict[str, tuple[float, float]] = {}
+        self.times: dict[str, tuple[float, float, float]] = {}
         self.numbers: dict[str, float] = {}
         self._start = self._now()
 
@@ -60,7 +60,7 @@ class Steps:
     def done(self, name: str, **numbers: float) -> None:
         """End a step."""
         now = self._now()
-        self.times[name] = (now[0] - self._start[0], now[1] - self._start[1])
+        self.times[name] = (now[0] - self._start[0], now[1] - self._start[1], _held())
         self.numbers |= {f"{name}: {key}": float(value) for key, value in numbers.items()}
         self._start = self._now()
 
@@ -166,10 +166,10 @@ def main() -> int:
         one = measured(store, False)
         peaks.append(max(one["peak"]))
         print(f"{slices} slices, specimen in {written:.0f} s; peak {peaks[-1]:.2f} GiB")
-        for name, (wall, cpu) in one["times"].items():
-            print(f"  {name:18s} {wall:8.1f} s wall {cpu:8.1f} s CPU {cpu / slices:7.3f} a slice")
+        for name, (wall, cpu, held) in one["times"].items():
+            print(f"  {name:18s} {wall:8.1f} s wall {cpu:8.1f} s CPU {cpu / slices:7.3f} a slice, {held:.2f} GiB")
         wall, cpu = (sum(time[i] for time in one["times"].values()) for i in (0, 1))
-        print(f"  {'all':18s} {wall:8.1f} s wall {cpu:8.1f} s CPU {cpu / slices:7.3f} a slice")
+        print(f"  {'all':18s} {wall:8.1f} s wall {cpu:8.1f} s CPU {cpu / slices:7.3f} a slice, {held:.2f} GiB")
         if chosen.workers:
             two = measured(store, True)
             peaks[-1] = max(peaks[-1], *two["peak"])

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
-from scipy import ndimage
+from scipy import ndimage, stats
 
 from liscope.registration.placement import Array, Field
 from liscope.volume import _section, _shifts, _walk
@@ -21,6 +21,7 @@ DEEP = 0.3  # um: how far in depth slices of the two stacks are compared
 CLEAR = 6.0  # standard deviations above which a correlation is none by chance
 FADE = 0.1  # of the common field's smaller side, over which its edge is faded out
 FAR = 0.5  # um: a slice is not further away than this from where drift and registration put it
+ONE_SIGMA = 0.8413  # of a normal law lies below one standard deviation
 LEAST = 1.0  # nm, error of a slice's shift
 WALKS = np.geomspace(1e-5, 0.1, 17)  # um2 per um of depth: 0.8 to 80 nm from one slice to the next
 
@@ -168,7 +169,9 @@ def depth_seen(compared: Compared, group: NDArray[np.intp]) -> tuple[float, floa
     found = np.array([one for one in own if np.isfinite(one)])
     if len(found) < 2:
         return _top(compared, np.ones(len(compared.sims), bool)), np.inf
-    return float(found.mean()), float(found.std(ddof=1) / np.sqrt(len(found)))
+    # Neighbouring groups show the same particles: two count as one.
+    error = found.std(ddof=1) * np.sqrt(2 / len(found)) * stats.t.ppf(ONE_SIGMA, len(found) - 1)
+    return float(found.mean()), float(error)
 
 
 def _top(compared: Compared, mine: NDArray[np.bool_]) -> float:

@@ -38,7 +38,7 @@ Floats = NDArray[np.float32]
 DEPTHS = np.geomspace(60, 1500, 56)  # nm, that are tried
 AMPLITUDES = np.linspace(-0.6, 1.0, 81)  # below 0: more at the surface
 REACH = 1200.0  # nm, the farthest distance from the surface that is looked at
-RIM = 80.0  # nm from the surface, within which the labels decide more than the lithium does
+RIM = 120.0  # nm from the surface, two widths of the beam: labels decide there, not lithium
 CLASSES = 28  # of distance
 SURE = 0.9  # probability of voxels that tell another phase's rate
 ENOUGH = 500  # voxels of other phases that tell a slice's gain
@@ -95,7 +95,9 @@ def depletion(
     phases
         ``probability`` and ``label`` on the same grid.
     beam
-        Response of the channel in the plane.
+        Response of the channel in the plane, with what interpolation to the grid added: 100 nm of
+        full width at half maximum and pixels of 72 nm make a standard deviation of 55 nm. One taken
+        15 nm too wide makes the depth a tenth too small.
     phase, channel
         Which loses what.
     rim

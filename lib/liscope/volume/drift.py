@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from liscope import progress
 from liscope.errors import DataError, ParameterError
 from liscope.units import to_units
-from liscope.volume import _network, _shifts
+from liscope.volume import _lean, _network, _shifts
 from liscope.volume._network import Pairs
 from liscope.volume._shifts import Array, Optics, Peak, Spectra, View
 from liscope.volume.frames import Frames
@@ -210,59 +210,16 @@ def _joined(measured: Sequence[list[tuple[int, int, Peak]]], scale: Array) -> Pa
 
 def _drift(pairs: Pairs, level: Array, numbers: NDArray[np.int64]) -> Drift:
     solved = _network.solve(pairs, numbers.astype(float))
-    lean, lasting = _laws(pairs, numbers)
-    wander = _wander(lean, lasting, numbers)
+    lean, lasting = _lean.laws(pairs, numbers)
+    wander = _lean.wander(lean, lasting, numbers)
     own = [np.diag(one) for one in wander]
-    sigma = np.sqrt(solved.sigma**2 + _noise(pairs, numbers, lean) + np.stack(own, -1))
+    sigma = np.sqrt(solved.sigma**2 + _lean.noise(pairs, numbers, lean) + np.stack(own, -1))
     place = solved.place
     away = numbers - numbers.mean()
     slope = away / (away @ away)
     error = np.sqrt([slope @ one @ slope for one in wander])
     reason = _reasons(pairs, solved.weight, level, numbers)
     return Drift(numbers, place, sigma, reason, slope @ place, error, pairs)
-
-
-def _laws(pairs: Pairs, numbers: NDArray[np.int64]) -> tuple[Array, float]:
-    """Return the variance (um2) of the structure's lean per slice, and how many slices it lasts.
-
-    Noise is the same for pairs near and far, the lean grows with their distance. It lasts as long
-    as pictures are alike: until their correlation would be 1/e.
-    """
-    gap = (numbers[pairs.second] - numbers[pairs.first]).astype(float)
-    gaps = np.unique(gap)
-    typical = np.array([np.median(_variance(pairs)[gap == one], 0) for one in gaps])
-    alike = np.array([np.median(pairs.correlation[gap == one]) for one in gaps])
-    if len(gaps) < 2:
-        return typical[0], 1.0
-    lean = np.maximum(typical[-1] - typical[0], 0) / (gaps[-1] ** 2 - gaps[0] ** 2)
-    fall = np.log(max(alike[0], 1e-3) / max(alike[-1], 1e-3)) / (gaps[-1] - gaps[0])
-    return lean, 1 / max(float(fall), 1e-3)
-
-
-def _variance(pairs: Pairs) -> Array:
-    return np.stack([pairs.covariance[:, 0, 0], pairs.covariance[:, 1, 1]], -1)
-
-
-def _noise(pairs: Pairs, numbers: NDArray[np.int64], lean: Array) -> Array:
-    """Return the variance (slice, 2) by each slice's own noise, which all its shifts share."""
-    gap = (numbers[pairs.second] - numbers[pairs.first]).astype(float)
-    left = np.maximum(_variance(pairs) - lean * gap[:, None] ** 2, 0) / 2
-    own = np.zeros((len(numbers), 2))
-    for i in range(len(numbers)):
-        mine = (pairs.first == i) | (pairs.second == i)
-        own[i] = np.median(left[mine], 0) if mine.any() else 0
-    return own
-
-
-def _wander(lean: Array, lasting: float, numbers: NDArray[np.int64]) -> list[Array]:
-    """Return the covariance (slice, slice) of the places, for y and x, by a lean that changes."""
-    gap = np.diff(numbers).astype(float)
-    middle = numbers[:-1] + gap / 2
-    like = np.exp(-np.abs(np.subtract.outer(middle, middle)) / lasting) * np.outer(gap, gap)
-    summed = np.pad(np.cumsum(np.cumsum(like, 0), 1), ((1, 0), (1, 0)))
-    summed = summed - summed.mean(0)
-    summed = summed - summed.mean(1, keepdims=True)
-    return [one * summed for one in lean]
 
 
 def _reasons(

@@ -96,36 +96,29 @@ def _model(components: xr.Dataset, volume: xr.DataArray) -> Model:
 
 def _in_slabs(data: Any, model: Model, gain: Floats) -> Any:
     """Return probabilities of (channel, z, y, x) counts, a dask array where these are one."""
-    import dask.array as da
-
     slabs = []
     for start in range(0, data.shape[1], SLAB):
         stop = min(start + SLAB, data.shape[1])
         low, high = max(0, start - LAP), min(data.shape[1], stop + LAP)
-        piece, kept = data[:, low:high], slice(start - low, stop - low)
-        here = model.at(gain[:, low:high])
-        if isinstance(data, np.ndarray):
-            slabs.append(_slab(piece, here, kept))
-            continue
-        shape = (len(model.prior), stop - start, *data.shape[2:])
-        slabs.append(
-            da.map_blocks(
-                _slab,
-                piece.rechunk(piece.shape),
-                here,
-                kept,
-                dtype=np.float32,
-                chunks=tuple((n,) for n in shape),
-            )
-        )
-    return (np if isinstance(data, np.ndarray) else da).concatenate(slabs, axis=1)
+        here, kept = model.at(gain[:, low:high]), slice(start - low, stop - low)
+        slabs.append(_slab(data[:, low:high], here, kept))
+    if isinstance(data, np.ndarray):
+        return np.concatenate(slabs, axis=1)
+    import dask.array as da
+
+    return da.concatenate(slabs, axis=1)
 
 
-def _slab(counts: Floats, model: Model, kept: slice) -> Floats:
-    counts = np.asarray(counts, np.float32)
-    found = relaxed_tiles(counts, model)[:, kept]
-    found[:, ~np.isfinite(counts[:, kept]).any(0)] = np.nan
-    return found
+def _slab(piece: Any, model: Model, kept: slice) -> Any:
+    if isinstance(piece, np.ndarray):
+        return relaxed_tiles([[piece]], model, kept)
+    import dask.array as da
+    from dask.delayed import delayed
+
+    # The blocks stay apart until a tile is cut: a slab in one piece would be in memory twice.
+    blocks = piece.rechunk({2: -1, 3: -1}).to_delayed()[:, :, 0, 0].tolist()
+    shape = (len(model.prior), kept.stop - kept.start, *piece.shape[2:])
+    return da.from_delayed(delayed(relaxed_tiles)(blocks, model, kept), shape, np.float32)
 
 
 def _labels(probability: Any) -> Any:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -121,14 +122,32 @@ def relax(counts: Floats, model: Model) -> Floats:
     return probability
 
 
-def relaxed_tiles(counts: Floats, model: Model) -> Floats:
-    """Return :func:`relax` of whole slices, in overlapping tiles of a fixed size."""
-    out = np.empty((len(model.prior), *counts.shape[1:]), np.float32)
-    for y in _spans(counts.shape[2], TILE[0]):
-        for x in _spans(counts.shape[3], TILE[1]):
-            tile = np.ascontiguousarray(counts[:, :, y[0], x[0]])
-            out[:, :, y[1], x[1]] = relax(tile, model)[:, :, y[2], x[2]]
+def relaxed_tiles(blocks: Sequence[Sequence[Any]], model: Model, kept: slice) -> Floats:
+    """Return :func:`relax` of some whole slices, in overlapping tiles of a fixed size.
+
+    Parameters
+    ----------
+    blocks
+        Counts (channel, z, y, x), cut along channel and then along z.
+    model
+        Of these slices.
+    kept
+        Which of them are returned; NaN where nothing was measured.
+    """
+    rows, columns = blocks[0][0].shape[2:]
+    out = np.empty((len(model.prior), kept.stop - kept.start, rows, columns), np.float32)
+    for y in _spans(rows, TILE[0]):
+        for x in _spans(columns, TILE[1]):
+            tile = _joined(blocks, y[0], x[0])
+            found = relax(tile, model)[:, kept]
+            found[:, ~np.isfinite(tile[:, kept]).any(0)] = np.nan
+            out[:, :, y[1], x[1]] = found[:, :, y[2], x[2]]
     return out
+
+
+def _joined(blocks: Sequence[Sequence[Any]], y: slice, x: slice) -> Floats:
+    parts = [np.concatenate([block[:, :, y, x] for block in row], axis=1) for row in blocks]
+    return np.ascontiguousarray(np.concatenate(parts), np.float32)
 
 
 def _spans(size: int, tile: int) -> list[tuple[slice, slice, slice]]:

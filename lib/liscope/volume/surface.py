@@ -49,8 +49,8 @@ def signed_distance(
 ) -> tuple[Floats, NDArray[np.bool_]]:
     """Return the distance from a phase's surface, and where it is known.
 
-    The centre of the nearest voxel on the other side is farther than the surface itself: of centres
-    strewn over the far side of a plane, one a voxel's volume V, the nearest to a place at distance d
+    The centre of the nearest voxel on the other side is farther than the surface: of centres strewn
+    over the far side of a plane, one a voxel's volume V, the nearest to a place at distance d
     lies on average sqrt(V / d) / 2 beyond d. That is taken off.
 
     The distance is known where the border of the volume, or a voxel in which nothing was measured,
