@@ -166,10 +166,11 @@ def main() -> int:
         one = measured(store, False)
         peaks.append(max(one["peak"]))
         print(f"{slices} slices, specimen in {written:.0f} s; peak {peaks[-1]:.2f} GiB")
-        for name, (wall, cpu, held) in one["times"].items():
-            print(f"  {name:18s} {wall:8.1f} s wall {cpu:8.1f} s CPU {cpu / slices:7.3f} a slice, {held:.2f} GiB")
-        wall, cpu = (sum(time[i] for time in one["times"].values()) for i in (0, 1))
-        print(f"  {'all':18s} {wall:8.1f} s wall {cpu:8.1f} s CPU {cpu / slices:7.3f} a slice, {held:.2f} GiB")
+        times = one["times"]
+        sums = [sum(time[i] for time in times.values()) for i in (0, 1)]
+        for name, (wall, cpu, held) in (times | {"all": (*sums, peaks[-1])}).items():
+            spent = f"{wall:8.1f} s wall {cpu:8.1f} s CPU {cpu / slices:7.3f} a slice"
+            print(f"  {name:18s} {spent}, {held:.2f} GiB")
         if chosen.workers:
             two = measured(store, True)
             peaks[-1] = max(peaks[-1], *two["peak"])

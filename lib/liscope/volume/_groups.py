@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from liscope import progress
 from liscope.errors import DataError
 from liscope.registration.placement import Array, Field, Placement, onto
+from liscope.registration.search import STEP
 from liscope.volume import _elastix, _section
 from liscope.volume.frames import Frames
 
@@ -24,7 +25,7 @@ AGREE, DRIFTING = (
     0.1,
 )  # um by which corners may lie off those of other groups; per um of depth
 SHARE = 2 / 3  # of the groups must agree
-WANDER = 1.5  # um by which elastix may move a corner away from the start
+WANDER = 1.5  # um by which elastix may move a corner, beyond what the start's steps leave open
 ALIKE = 0.1  # correlation of SIMS with what EDS lets expect, below which nothing is believed
 
 
@@ -175,10 +176,11 @@ def _together(
     allowed = AGREE + DRIFTING * np.abs(scene.depth - np.median(scene.depth))
     began = start(field.corners()) - field.centre
     wandered = np.hypot(*np.moveaxis(corners - began, -1, 0)).max(1)
-    agree = (off < allowed) & (wandered < WANDER)
+    wander = WANDER + np.deg2rad(STEP / 2) * float(np.hypot(*away.T).max())
+    agree = (off < allowed) & (wandered < wander)
     angle = float(np.median(angles) if not agree.any() else angles[agree].mean())
     matrix = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
-    reason = _doubt(agree, off, wandered, like)
+    reason = _doubt(agree, off, wandered - wander, like)
     common = np.ones(scene.eds.shape, bool)
     for (eds, sims), moved in zip(scene.means, shift, strict=True):
         placement = Placement(matrix, moved, field.centre, start.half)
@@ -187,11 +189,11 @@ def _together(
     return Groups(matrix, shift, angles, agree, common, mixture, like, reason)
 
 
-def _doubt(agree: NDArray[np.bool_], off: Array, wandered: Array, like: float) -> str:
+def _doubt(agree: NDArray[np.bool_], off: Array, beyond: Array, like: float) -> str:
     if like < ALIKE:
         return f"SIMS is like no mixture of EDS channels there (correlation {like:.2f})"
-    if wandered.min() > WANDER:
-        return f"the finer steps wandered {wandered.min():.2f} um away from the start"
+    if beyond.min() > 0:
+        return f"the finer steps wandered {beyond.min():.2f} um too far from the start"
     if agree.sum() < max(2, SHARE * len(agree)):
         return f"groups of slices do not agree: their corners lie up to {off.max():.2f} um apart"
     return ""
