@@ -47,7 +47,7 @@ class FibSimsEdsVolume(Parameters):
     tilt: Annotated[
         float | None,
         Quantity("degree", "of the section's normal to the electron beam; null: as the file says"),
-    ] = Field(None, ge=0, lt=85)
+    ] = Field(None, gt=-85, lt=85)
     drift: Annotated[bool, Meaning("take out the drift from slice to slice")] = True
     fiducials: Annotated[bool, Meaning("use the trenches' distance for the depths")] = True
     max_shift: Annotated[
@@ -69,10 +69,10 @@ class FibSimsEdsVolume(Parameters):
     window: Annotated[float, Quantity("um", "side of the window of local correlations")] = Field(
         1.0, gt=0, le=100
     )
-    lines: Annotated[
-        list[Line],
-        Quantity("um", "z and two ends (y, x) of profiles; empty: across the largest particle"),
-    ] = Field([])
+    line: Annotated[
+        Line | None,
+        Quantity("um", "z and two ends (y, x) of a profile; null: across the largest particle"),
+    ] = None
     radius: Annotated[
         float, Quantity("um", "of the largest particle, at least: how far parting them looks")
     ] = Field(4.0, gt=0, le=1000)
@@ -88,6 +88,14 @@ class FibSimsEdsVolume(Parameters):
         for field, given in (("host", [self.host]), ("coats", self.coats)):
             if strange := sorted(set(given) - set(names)):
                 raise ValueError(f"{field}: got {strange[0]!r}; right is one of {', '.join(names)}")
+        return self
+
+    @model_validator(mode="after")
+    def _host_and_line_are_there(self) -> Self:
+        if self.host in self.coats:
+            raise ValueError(f"host: got {self.host!r}, which is listed in coats")
+        if self.line and self.line[1:3] == self.line[3:]:
+            raise ValueError("line: its two ends are the same place; right are two")
         return self
 
     @model_validator(mode="after")

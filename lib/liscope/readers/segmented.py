@@ -17,7 +17,7 @@ from liscope.errors import ReaderError
 FORM = "segmented TIFF"
 STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 SUFFIXES = (r"\.tiff?",)
-MAX_VOXELS = 1 << 36
+MAX_VOXELS, MAX_PIXELS = 1 << 36, 1 << 27  # altogether, and in a page
 
 
 def read_path(path: Path) -> xr.Dataset:
@@ -31,7 +31,7 @@ def read_path(path: Path) -> xr.Dataset:
     import dask.array as da
     import tifffile
 
-    with tifffile.TiffFile(path) as file:
+    with tifffile.TiffFile(path, is_ome=False) as file:
         series = file.series[0]
         shape, kind, axes = series.shape, series.dtype, series.axes
         pages = len(file.pages)
@@ -42,7 +42,12 @@ def read_path(path: Path) -> xr.Dataset:
         ]
     if len(shape) != 3 or kind is None or kind.kind not in "iub" or axes[-2:] != "YX":
         raise ReaderError(f"holds {kind} of shape {shape}, no labels (z, y, x)")
-    if int(np.prod(shape)) > MAX_VOXELS or pages != shape[0] or max(ends) > path.stat().st_size:
+    if (
+        shape[1] * shape[2] > MAX_PIXELS
+        or int(np.prod(shape)) > MAX_VOXELS
+        or pages != shape[0]
+        or max(ends) > path.stat().st_size
+    ):
         raise ReaderError(f"declares {shape} labels, which are not there; copy it again")
     read = [da.from_delayed(_page(path, z), shape[1:], kind) for z in range(shape[0])]
     label = xr.DataArray(da.stack(read), dims=("z", "y", "x"))
@@ -57,4 +62,4 @@ def _page(path: Path, number: int) -> Any:
     import tifffile
     from dask.delayed import delayed
 
-    return delayed(tifffile.imread, pure=True)(path, key=number)
+    return delayed(tifffile.imread, pure=True)(path, key=number, is_ome=False)

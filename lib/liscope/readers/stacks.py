@@ -106,6 +106,8 @@ def from_maps(eds: xr.Dataset) -> xr.Dataset:
         raise ReaderError(one_line(f"'{eds.attrs['source']}' {why}"))
     kept = [name for name in ("counts", "bse") if name in eds and {"y", "x"} <= set(eds[name].dims)]
     maps = eds[kept].drop_vars("energy", errors="ignore")
+    # The stage's tilt is not that of a milled section to the beam: this one a person must tell.
+    maps = maps.assign_attrs(stage_tilt=eds.attrs.get("tilt", NAN), tilt=NAN)
     return as_slices(maps if "slice" in maps.dims else maps.expand_dims("slice"))
 
 
@@ -118,7 +120,8 @@ def as_slices(found: xr.Dataset) -> xr.Dataset:
         numbers = np.arange(1, found.sizes["slice"] + 1)
         found = found.assign_coords(slice=("slice", numbers, {"long_name": "slice"}))
     unknown = dict.fromkeys(ATTRIBUTES, NAN)
-    told = unknown | {"slice_count": found.sizes["slice"], "left_out": "[]"} | found.attrs
+    span = int(found["slice"][-1]) - int(found["slice"][0]) + 1
+    told = unknown | {"slice_count": span, "left_out": "[]"} | found.attrs
     return found.transpose(..., "slice", "y", "x").assign_attrs(told)
 
 

@@ -25,7 +25,7 @@ from liscope.volume.depletion import Depletion, depletion
 from liscope.volume.drift import Drift, slice_drift
 from liscope.volume.fractions import convergence_table, fraction_table
 from liscope.volume.frames import Frames, Grid
-from liscope.volume.interpolation import in_grey_levels, interpolation_table, kept
+from liscope.volume.interpolation import in_grey_levels, interpolation_table, kept, stored
 from liscope.volume.label_table import component_table
 from liscope.volume.labels import label_components
 from liscope.volume.local import local_covariance, local_limit
@@ -116,6 +116,7 @@ __all__ = [
     "slice_drift",
     "stack_table",
     "steady_table",
+    "stored",
     "told",
     "tortuosity_table",
     "untilted",

@@ -25,6 +25,9 @@ def told(
 ) -> xr.Dataset:
     """Return a stack whose file is overruled in what is not None: nm, um and degrees."""
     said = {"slice_thickness": thickness, "total_depth": total_depth, "tilt": tilt}
+    said |= {"total_depth_error": None if total_depth is None else np.nan}  # that was the file's
+    if thickness is not None and total_depth is None:
+        said |= {"total_depth": np.nan}  # or it would overrule the thickness
     return stack.assign_attrs({name: value for name, value in said.items() if value is not None})
 
 
@@ -46,7 +49,8 @@ def only(stack: xr.Dataset, ions: Sequence[str]) -> xr.Dataset:
     there = [str(name) for name in counts[dim].to_numpy()]
     if strange := [name for name in ions if name not in there]:
         raise ParameterError(f"lithium: no ion '{strange[0]}'; there are {', '.join(there)}")
-    total = counts.sel({dim: list(ions)}).sum(dim, keep_attrs=True, dtype=np.uint32)
+    whole = {"dtype": np.uint32} if counts.dtype.kind in "ui" else {"min_count": 1}
+    total = counts.sel({dim: list(ions)}).sum(dim, keep_attrs=True, **whole)
     total = total.expand_dims({dim: [ions[0]]}).transpose(*counts.dims)
     others = stack.drop_dims(dim)
     return others.assign(counts=noted(total, counts, f"sum of {', '.join(ions)}"))
@@ -58,7 +62,7 @@ def frames_of(stack: xr.Dataset, depths: xr.Dataset, drift: Drift | None) -> Fra
     Parameters
     ----------
     stack
-        With attribute ``tilt``, degrees.
+        With attribute ``tilt``, degrees; NaN, which is not known, counts as none.
     depths
         From :func:`~liscope.volume.thickness.slice_depths`; a slice beyond goes on as thick as the
         mean one.
@@ -71,7 +75,7 @@ def frames_of(stack: xr.Dataset, depths: xr.Dataset, drift: Drift | None) -> Fra
     step = float(depths["thickness"].mean()) / 1e3
     beyond = np.maximum(numbers - known[-1], 0) + np.minimum(numbers - known[0], 0)
     depth = np.interp(numbers, known, depths["depth"].to_numpy()) + step * beyond
-    frames = untilted(frames.at_depths(depth), float(stack.attrs.get("tilt", 0.0)))
+    frames = untilted(frames.at_depths(depth), float(np.nan_to_num(stack.attrs.get("tilt", 0.0))))
     return drift.moved(frames) if drift else frames
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import atexit
 from dataclasses import replace
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import numpy as np
 import xarray as xr
 
+from liscope import progress
 from liscope.volume.assembly import channel_of
 from liscope.volume.frames import Frames, Grid
 from liscope.volume.normalise import log_scaled, min_max
@@ -18,6 +21,7 @@ if TYPE_CHECKING:
 
 PLANES = 8  # in which the interpolations are compared
 SMALL = 1 << 29  # bytes that are held in memory
+SHARED = "temporary-directory"  # dask's setting; on a cluster a folder that all workers see
 METHODS: dict[str, tuple[Method, int]] = {
     "linear": ("linear", 3),
     "Lanczos, 3 lobes": ("lanczos", 3),
@@ -39,6 +43,25 @@ def kept(volume: xr.DataArray) -> xr.DataArray:
     larger than the counts.
     """
     return volume.persist() if volume.nbytes <= SMALL else volume
+
+
+def stored(label: xr.DataArray) -> xr.DataArray:
+    """Return labels that were computed once: small ones in memory, others in a temporary Zarr.
+
+    The folder lies where dask's setting ``temporary-directory`` says, and goes with the process.
+    """
+    if label.nbytes <= SMALL:
+        return label.persist()
+    from dask import config
+
+    folder = TemporaryDirectory(prefix="liscope-", dir=config.get(SHARED, None))
+    atexit.register(folder.cleanup)
+    with progress.watch("phases"):
+        plain = label.drop_attrs().to_dataset(name="label")
+        plain.to_zarr(f"{folder.name}/labels.zarr", consolidated=False)
+    found = xr.open_zarr(f"{folder.name}/labels.zarr", consolidated=False)["label"]
+    placed: xr.DataArray = found.assign_coords(label.coords).assign_attrs(label.attrs)
+    return placed
 
 
 def interpolation_table(
@@ -67,7 +90,8 @@ def interpolation_table(
     part = replace(grid, origin=(start, *grid.origin[1:]), shape=(planes, *grid.shape[1:]))
     bright = None if label is None else label.isel(z=slice(first, first + planes)).to_numpy()
     dim = channel_of(counts)
-    near = counts.isel(slice=slice(first, first + planes))
+    inside = (frames.depth >= start) & (frames.depth <= start + (planes - 1) * grid.step[0])
+    near = counts.isel(slice=np.flatnonzero(inside)) if inside.any() else counts
     spread = near.astype(float).var([one for one in near.dims if one != dim]).to_numpy()
     rows = {}
     for name, (method, lobes) in METHODS.items():

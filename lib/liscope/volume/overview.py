@@ -37,10 +37,11 @@ def stack_table(stacks: Mapping[str, xr.Dataset]) -> pd.DataFrame:
 def missing_slices(stack: xr.Dataset) -> list[int]:
     """Return the numbers of slices that are not there: left out, or absent from the series."""
     numbers = stack["slice"].to_numpy()
-    first = min(0, int(numbers[0])) if "slice_count" in stack.attrs else int(numbers[0])
-    last = first + int(stack.attrs.get("slice_count", numbers[-1] - first + 1))
+    start, span = int(numbers[0]), int(numbers[-1] - numbers[0]) + 1
+    count = max(int(stack.attrs.get("slice_count", span)), span)
+    first = start - min(count - span, start)  # what is not there at the end, is at the beginning
     left_out = {int(one["slice"]) for one in json.loads(stack.attrs.get("left_out", "[]"))}
-    return sorted(left_out | set(range(first, last)) - {int(one) for one in numbers})
+    return sorted(left_out | set(range(first, first + count)) - {int(one) for one in numbers})
 
 
 def _rows(name: str, stack: xr.Dataset) -> list[dict[str, Any]]:

@@ -6,6 +6,7 @@ and thrown away, so that the result does not depend on how the volume is chunked
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -113,12 +114,43 @@ def _slab(piece: Any, model: Model, kept: slice) -> Any:
     if isinstance(piece, np.ndarray):
         return relaxed_tiles([[piece]], model, kept)
     import dask.array as da
+    from dask.base import optimize
     from dask.delayed import delayed
 
-    # The blocks stay apart until a tile is cut: a slab in one piece would be in memory twice.
-    blocks = piece.rechunk({2: -1, 3: -1}).to_delayed()[:, :, 0, 0].tolist()
     shape = (len(model.prior), kept.stop - kept.start, *piece.shape[2:])
-    return da.from_delayed(delayed(relaxed_tiles)(blocks, model, kept), shape, np.float32)
+    if _on_workers(piece):
+        whole = piece.rechunk({2: -1, 3: -1}).to_delayed(optimize_graph=False)
+        task = delayed(relaxed_tiles)(whole[:, :, 0, 0].tolist(), model, kept)
+    else:
+        task = delayed(_alone)(_Unseen(optimize(piece)[0]), model, kept)
+    return da.from_delayed(task, shape, np.float32)
+
+
+def _on_workers(piece: Any) -> bool:
+    """Tell whether the voxels lie in workers' memory already."""
+    if "distributed" not in sys.modules:
+        return False
+    from distributed.client import futures_of
+
+    return bool(futures_of(piece))
+
+
+class _Unseen:
+    """A lazy array that dask takes for a plain value."""
+
+    def __init__(self, array: Any) -> None:
+        self.array = array
+
+
+def _alone(piece: _Unseen, model: Model, kept: slice) -> Floats:
+    """Return a slab from its voxels, which are computed here and now, channel by channel.
+
+    As tasks of their own they would be computed ahead of the slabs, and lie in memory until these
+    come to their turn.
+    """
+    array = piece.array
+    blocks = [[array[i : i + 1].compute(scheduler="synchronous")] for i in range(len(array))]
+    return relaxed_tiles(blocks, model, kept)
 
 
 def _labels(probability: Any) -> Any:

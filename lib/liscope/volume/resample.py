@@ -15,7 +15,7 @@ from liscope.volume.frames import AXES, Frames, Grid
 
 Method = Literal["linear", "lanczos"]
 
-BLOCK = 32e6  # bytes of a block of the volume
+BLOCK = 16e6  # bytes of a block of the volume
 
 
 def variance_share(
