@@ -597,7 +597,9 @@ def test_slices_in_an_eds_file(tmp_path):
     found = data.open_stack(str(tmp_path / "a.h5oina"))
     assert found.counts.dims == ("element", "slice", "y", "x") and list(found.slice) == [1, 2, 4]
     np.testing.assert_allclose(found.counts, COUNTS[:, :3], atol=1e-3)
-    assert found.attrs["tilt"] == pytest.approx(52) and np.isnan(found.attrs["slice_thickness"])
+    # The stage's tilt is not the angle between the beam and a milled section: that is not told.
+    assert found.attrs["stage_tilt"] == pytest.approx(52) and np.isnan(found.attrs["tilt"])
+    assert found.attrs["slice_count"] == 4 and np.isnan(found.attrs["slice_thickness"])
 
 
 def test_spectra_without_maps_are_no_stack(real):

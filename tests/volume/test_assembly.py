@@ -56,7 +56,7 @@ def test_ions_are_summed_without_overflow(small: xr.Dataset) -> None:
 def test_what_is_told_overrules_the_file(small: xr.Dataset) -> None:
     told = volume.told(small, 40.0, None, 0.0)
     assert told.attrs["slice_thickness"] == 40.0 and told.attrs["tilt"] == 0.0
-    assert "total_depth" not in told.attrs
+    assert volume.told(small, None, None, None).attrs == small.attrs
 
 
 def test_frames_have_tilt_and_depths(small: xr.Dataset) -> None:
@@ -103,3 +103,49 @@ def test_lanczos_turns_counts_negative_and_linear_does_not() -> None:
     assert table.loc[("ion0", "Lanczos, 5 lobes"), "negative"] > 1
     # Half a pixel off along both axes, the mean of four pixels has a fourth of their variance.
     assert table.loc[("ion0", "linear"), "variance"] == pytest.approx(0.25, rel=0.1)
+
+
+@pytest.mark.parametrize(("first", "missing"), [(0, [2]), (1, [3]), (101, [103])])
+def test_a_series_may_begin_at_any_number(first: int, missing: list[int]) -> None:
+    numbers = [first, first + 1, first + 3]
+    made = stack(np.zeros((1, 3, 2, 2), np.uint8), numbers, slice_count=4)
+    assert volume.missing_slices(made) == missing
+
+
+def test_a_series_may_end_early() -> None:
+    made = stack(np.zeros((1, 2, 2, 2), np.uint8), [0, 1], slice_count=4)
+    assert volume.missing_slices(made) == [2, 3]
+
+
+def test_rates_are_summed_as_they_are(small: xr.Dataset) -> None:
+    rates = small.assign(counts=small["counts"] * 0.3)
+    rates["counts"][:, 0, 0, 0] = np.nan
+    total = volume.only(rates, ["ion0", "ion1"])["counts"]
+    assert np.isnan(total[0, 0, 0, 0]) and total[0, 1, 0, 0].item() == pytest.approx(18001.8)
+
+
+def test_a_thickness_that_is_told_overrules_the_total_depth(small: xr.Dataset) -> None:
+    known = small.assign_attrs(slice_thickness=60.0, total_depth=2.4, total_depth_error=0.03)
+    assert np.isnan(volume.told(known, 50.0, None, None).attrs["total_depth"])
+    told = volume.told(known, None, 2.6, None).attrs
+    assert told["total_depth"] == 2.6 and np.isnan(told["total_depth_error"])
+
+
+def test_a_tilt_that_nobody_told_is_none(small: xr.Dataset) -> None:
+    depths = xr.Dataset(
+        {"depth": ("slice", [0.0, 0.1]), "thickness": ("slice", [100.0, 100.0])}, {"slice": [0, 1]}
+    )
+    frames = volume.frames_of(small.assign_attrs(tilt=np.nan), depths, None)
+    np.testing.assert_array_equal(frames.matrix, np.tile(np.eye(2), (3, 1, 1)))
+
+
+def test_large_labels_are_computed_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    from liscope.volume import interpolation
+
+    monkeypatch.setattr(interpolation, "SMALL", 0)
+    values = np.arange(24, dtype=np.uint8).reshape(2, 3, 4)
+    label = xr.DataArray(values, dims=("z", "y", "x"), coords={"z": [0.1, 0.2]})
+    label = label.chunk(z=1).assign_attrs(phase_names=["a"])
+    found = volume.stored(label)
+    np.testing.assert_array_equal(found, values)
+    assert found.attrs == label.attrs and found.chunks and len(found.data.dask) < 12

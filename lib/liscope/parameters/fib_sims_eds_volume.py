@@ -48,8 +48,10 @@ class FibSimsEdsVolume(Parameters):
         float | None,
         Quantity("degree", "of the section's normal to the electron beam; null: as the file says"),
     ] = Field(None, gt=-85, lt=85)
-    drift: Annotated[bool, Meaning("take out the drift from slice to slice")] = True
-    fiducials: Annotated[bool, Meaning("use the trenches' distance for the depths")] = True
+    corrections: Annotated[
+        list[Literal["tilt", "drift", "fiducials"]],
+        Meaning("what is taken out, or used for the depths; empty: nothing"),
+    ] = Field(["tilt", "drift", "fiducials"])
     max_shift: Annotated[
         float, Quantity("um", "by which the middles of both instruments' fields may lie apart")
     ] = Field(6.0, gt=0, le=100)
@@ -66,9 +68,6 @@ class FibSimsEdsVolume(Parameters):
     beam: Annotated[float, Quantity("um", "full width of the ion beam at half maximum")] = Field(
         0.1, gt=0, le=10
     )
-    window: Annotated[float, Quantity("um", "side of the window of local correlations")] = Field(
-        1.0, gt=0, le=100
-    )
     line: Annotated[
         Line | None,
         Quantity("um", "z and two ends (y, x) of a profile; null: across the largest particle"),
@@ -76,9 +75,6 @@ class FibSimsEdsVolume(Parameters):
     radius: Annotated[
         float, Quantity("um", "of the largest particle, at least: how far parting them looks")
     ] = Field(4.0, gt=0, le=1000)
-    transport: Annotated[
-        int, Meaning("voxels of each part of the volume in which tortuosity is computed")
-    ] = Field(60_000, ge=1000, le=10_000_000)
 
     @model_validator(mode="after")
     def _names_are_those_of_phases(self) -> Self:
