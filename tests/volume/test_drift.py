@@ -106,9 +106,9 @@ def test_missing_slices_leave_the_others_where_they_are(counts: xr.DataArray) ->
 
 def test_a_lean_of_the_structure_is_called_what_it_may_be(counts: xr.DataArray) -> None:
     leaning = drifting(COUNT, 0.0, seed=3)
-    leaning = leaning.moved(np.outer(np.arange(COUNT), [0.004, 0.0]))  # as a steady drift would
+    leaning = leaning.moved(np.outer(np.arange(COUNT), [0.05, 0.0]))  # as a steady drift would
     drift = slice_drift(composite(2, leaning))
-    assert abs(drift.steady[0] - 0.004) < 3 * drift.steady_error[0]
+    assert abs(drift.steady[0] - 0.05) < 3 * drift.steady_error[0] < 0.05
     assert 0.0003 < drift.steady_error[0] < 0.01
 
 

@@ -77,6 +77,10 @@ def test_intervals_hold_the_truth() -> None:
     rows = [correlation_table(counted(rng, rho), PAIR, noise).loc["a-b"] for _ in range(60)]
     held = np.mean([row["low"] <= true <= row["high"] for row in rows])
     assert 0.85 <= held <= 1
+    # And are not so wide that they must: two standard deviations to either side, give or take.
+    scatter = np.std([row["value"] for row in rows])
+    width = np.median([row["high"] - row["low"] for row in rows])
+    assert 2.5 * scatter < width < 7 * scatter
     assert np.mean([row["without_noise"] for row in rows]) == pytest.approx(free, abs=0.06)
     assert max(row["p"] for row in rows) < 0.2
 

@@ -156,3 +156,15 @@ def test_what_cannot_be_done_is_said(volume: xr.DataArray) -> None:
         responses_of(volume, {"Fe": X_RAYS})
     with pytest.raises(ParameterError, match="widths"):
         Response(-1.0)
+
+
+def test_strips_of_rows_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    from liscope.volume import relaxation
+
+    volume = counted(balls((9, 70, 40), seed=2)[0], seed=2)
+    monkeypatch.setattr(relaxation, "TILE", (16, 32))
+    monkeypatch.setattr(relaxation, "STRIP", 32)
+    components = phase_components(volume)
+    lazy = identify(volume.chunk(channel=1, z=4), components=components)
+    whole = identify(volume, components=components)
+    np.testing.assert_array_equal(lazy["probability"], whole["probability"])

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from liscope.history import noted
 from liscope.volume.components import COATS, MARKS, STEPS, phase_components
-from liscope.volume.relaxation import Model, relaxed_tiles
+from liscope.volume.relaxation import Model, relaxed_tiles, strips
 from liscope.volume.response import Response, steps_of
 
 Floats = NDArray[np.float32]
@@ -143,14 +143,17 @@ class _Unseen:
 
 
 def _alone(piece: _Unseen, model: Model, kept: slice) -> Floats:
-    """Return a slab from its voxels, which are computed here and now, channel by channel.
+    """Return a slab from its voxels, which are computed here and now, strip by strip.
 
     As tasks of their own they would be computed ahead of the slabs, and lie in memory until these
     come to their turn.
     """
-    array = piece.array
-    blocks = [[array[i : i + 1].compute(scheduler="synchronous")] for i in range(len(array))]
-    return relaxed_tiles(blocks, model, kept)
+    parts = []
+    for rows, wanted in strips(piece.array.shape[2]):
+        strip = piece.array[:, :, rows]
+        blocks = [[one[None].compute(scheduler="synchronous")] for one in strip]
+        parts.append(relaxed_tiles(blocks, model, kept, wanted))
+    return np.concatenate(parts, axis=2)
 
 
 def _labels(probability: Any) -> Any:

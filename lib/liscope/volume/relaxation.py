@@ -23,6 +23,7 @@ Floats = NDArray[np.float32]
 
 TILE = (128, 256)  # voxels in the plane that one relaxation works on; what it needs stays in cache
 MARGIN = 10  # voxels around a tile that are worked on with it
+STRIP = 4 * TILE[0]  # rows whose voxels are in memory at once
 
 
 @dataclass(frozen=True)
@@ -122,8 +123,10 @@ def relax(counts: Floats, model: Model) -> Floats:
     return probability
 
 
-def relaxed_tiles(blocks: Sequence[Sequence[Any]], model: Model, kept: slice) -> Floats:
-    """Return :func:`relax` of some whole slices, in overlapping tiles of a fixed size.
+def relaxed_tiles(
+    blocks: Sequence[Sequence[Any]], model: Model, kept: slice, rows: slice | None = None
+) -> Floats:
+    """Return :func:`relax` of some slices, in overlapping tiles of a fixed size.
 
     Parameters
     ----------
@@ -133,11 +136,15 @@ def relaxed_tiles(blocks: Sequence[Sequence[Any]], model: Model, kept: slice) ->
         Of these slices.
     kept
         Which of them are returned; NaN where nothing was measured.
+    rows
+        Those that are returned, the first one being a tile's; None: all.
     """
-    rows, columns = blocks[0][0].shape[2:]
-    out = np.empty((len(model.prior), kept.stop - kept.start, rows, columns), np.float32)
-    for y in _spans(rows, TILE[0]):
-        for x in _spans(columns, TILE[1]):
+    high, wide = blocks[0][0].shape[2:]
+    rows = slice(0, high) if rows is None else rows
+    shape = (len(model.prior), kept.stop - kept.start, rows.stop - rows.start, wide)
+    out = np.empty(shape, np.float32)
+    for y in _spans(high, TILE[0], rows):
+        for x in _spans(wide, TILE[1], slice(0, wide)):
             tile = _joined(blocks, y[0], x[0])
             found = relax(tile, model)[:, kept]
             found[:, ~np.isfinite(tile[:, kept]).any(0)] = np.nan
@@ -145,16 +152,27 @@ def relaxed_tiles(blocks: Sequence[Sequence[Any]], model: Model, kept: slice) ->
     return out
 
 
+def strips(rows: int) -> list[tuple[slice, slice]]:
+    """Return parts of a picture's rows: what is read, and which of that is wanted."""
+    found = []
+    for start in range(0, rows, STRIP):
+        stop = min(start + STRIP, rows)
+        low = max(0, start - MARGIN)
+        found.append((slice(low, min(rows, stop + MARGIN)), slice(start - low, stop - low)))
+    return found
+
+
 def _joined(blocks: Sequence[Sequence[Any]], y: slice, x: slice) -> Floats:
     parts = [np.concatenate([block[:, :, y, x] for block in row], axis=1) for row in blocks]
     return np.ascontiguousarray(np.concatenate(parts), np.float32)
 
 
-def _spans(size: int, tile: int) -> list[tuple[slice, slice, slice]]:
+def _spans(size: int, tile: int, wanted: slice) -> list[tuple[slice, slice, slice]]:
     """Return for each tile what it reads, what it writes, and where that lies in what it read."""
     found = []
-    for start in range(0, size, tile):
-        stop = min(start + tile, size)
+    for start in range(wanted.start, wanted.stop, tile):
+        stop = min(start + tile, wanted.stop)
         low, high = max(0, start - MARGIN), min(size, stop + MARGIN)
-        found.append((slice(low, high), slice(start, stop), slice(start - low, stop - low)))
+        write = slice(start - wanted.start, stop - wanted.start)
+        found.append((slice(low, high), write, slice(start - low, stop - low)))
     return found
