@@ -13,7 +13,7 @@ test: .venv/ready  ## what CI runs: style, types, unit tests, notebooks, browser
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/python -m pytest -n 2 --dist loadfile
-	tools/nbval.sh
+	$(BIN)/python -m pytest -p no:cacheprovider --nbval-lax --nbval-current-env --nbval-cell-timeout 600 notebooks
 
 lab: .venv-lab/ready  ## JupyterLab, in an environment of its own
 	.venv-lab/bin/jupyter lab notebooks
@@ -24,12 +24,14 @@ notebooks: .venv/ready  ## execute the notebooks and keep their outputs
 clean:  ## remove the environments; results stay
 	rm -rf .venv .venv-lab .venv-oldest
 
-# pip compiles what it installs; our own modules are compiled here, or every import would do it.
+# pip compiles what it installs; our own modules are compiled here, or every import would do it. So are
+# numba's kernels: two processes that compile the same one at the same time may leave it broken.
 .venv/ready: requirements.lock pyproject.toml
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --require-hashes -r requirements.lock
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	$(BIN)/python -m compileall -q lib
+	$(BIN)/python tools/compile_kernels.py
 	touch $@
 
 .venv-lab/ready: requirements-lab.lock pyproject.toml
