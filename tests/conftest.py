@@ -9,6 +9,8 @@ import pytest
 ROOT = Path(__file__).parents[1]
 # Test modules are imported one by one (import-mode=importlib); what they share is found here.
 sys.path += [str(ROOT / "tests" / "readers"), str(ROOT / "benchmarks")]
+# Or a toy project's compiled model would count as a file that a refused command has written.
+sys.dont_write_bytecode = True
 
 
 def _real_folder() -> Path:

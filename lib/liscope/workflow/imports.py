@@ -18,7 +18,7 @@ _DATA = (".j2", ".css", ".json", ".cif")
 _COMMENT = re.compile(r"#.*")
 # Parsing every module takes a second; a test holds this to what the parser finds.
 _IMPORT = re.compile(
-    rf"^[ \t]*(?:from[ \t]+({_OURS}[\w.]*)[ \t]+import[ \t]+(\([^)]*\)|.*)|import[ \t]+(.*))$",
+    rf"^[ \t]*(?:from[ \t]+({_OURS}[\w.]*)[ \t]+import[ \t]+(\([^)]*\)|.*?)|import[ \t]+(.*?))[ \t]*$",
     re.MULTILINE,
 )
 _UNCLEAR = {
