@@ -18,7 +18,8 @@ _DATA = (".j2", ".css", ".json", ".cif")
 _COMMENT = re.compile(r"#.*")
 # Parsing every module takes a second; a test holds this to what the parser finds.
 _IMPORT = re.compile(
-    rf"^[ \t]*(?:from[ \t]+({_OURS}[\w.]*)[ \t]+import[ \t]+(\([^)]*\)|.*?)|import[ \t]+(.*?))[ \t]*$",
+    rf"^[ \t]*(?:from[ \t]+({_OURS}[\w.]*)[ \t]+import[ \t]+(\([^)]*\)|.*?)"
+    r"|import[ \t]+(.*?))[ \t]*$",
     re.MULTILINE,
 )
 _UNCLEAR = {
