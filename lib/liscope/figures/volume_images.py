@@ -129,7 +129,7 @@ def _draw_profile(axis: Axes, profile: pd.DataFrame, letter: str) -> None:
         band(axis, part["distance_um"], scaled, colour, str(name), dashes)
     axis.axhline(0, color="#666666", lw=0.6)
     axis.set(xlabel="along the line / um", ylabel="share of the largest", box_aspect=0.62)
-    axis.set_title(f"{letter}   profile, with 95 % bands")
+    axis.set_title(f"{letter}   profile, two standard errors")
     axis.legend(frameon=False, fontsize=7)
 
 
