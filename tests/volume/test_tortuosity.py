@@ -3,7 +3,9 @@
 import sys
 from pathlib import Path
 
+import dask
 import numpy as np
+import pandas as pd
 import pytest
 from scipy import sparse
 from scipy.sparse.linalg import spsolve
@@ -46,6 +48,23 @@ def test_agrees_with_a_direct_solution() -> None:
     row = row.loc[("matrix", "z")]
     assert row["relative_diffusivity"] == pytest.approx(flow, rel=2e-3)
     assert row["tau"] == pytest.approx((label == 1).mean() / flow, rel=2e-3)
+
+
+def test_threads_do_not_meet_in_the_solver() -> None:
+    """OpenPNM has one workspace a process; threads that switch often meet in it."""
+    label = blobs((28, 28, 28), 5, smooth=1.5).clip(1, 2)
+    phases = labelled(label, steps=(1, 1, 1))
+    with dask.config.set(scheduler="synchronous"):
+        alone = tortuosity_table(phases, subvolumes=8)
+    before = sys.getswitchinterval()
+    try:
+        sys.setswitchinterval(1e-6)
+        for _ in range(3):
+            with dask.config.set(scheduler="threads", num_workers=4):
+                together = tortuosity_table(phases, subvolumes=8)
+            pd.testing.assert_frame_equal(together, alone)
+    finally:
+        sys.setswitchinterval(before)
 
 
 def _conductance(own: np.ndarray) -> float:

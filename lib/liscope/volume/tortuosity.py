@@ -10,7 +10,9 @@ nearest voxel. A phase that no path crosses has none: it does not percolate, and
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -27,6 +29,9 @@ MOST_UNMEASURED = 0.01  # of a subvolume: nothing flows there
 FEWEST = 3  # subvolumes that percolate, for an interval
 
 Mask = NDArray[np.bool_]
+
+# OpenPNM keeps its networks in one workspace a process, by names that two threads may both take.
+_ONE_AT_A_TIME = threading.Lock()
 
 
 def tortuosity_table(
@@ -158,13 +163,19 @@ def _percolates(own: Mask, axis: int) -> bool:
 
 
 def _diffusivity(own: Mask, axis: int) -> float:
-    level = logging.root.manager.disable
-    logging.disable(logging.WARNING)  # that parts lead nowhere is what the numbers say
-    try:
-        from porespy.simulations import tortuosity_fd
+    from porespy.simulations import tortuosity_fd
 
-        with np.errstate(divide="ignore"):
-            return 1 / float(tortuosity_fd(own, axis).formation_factor)
+    with _ONE_AT_A_TIME, _quiet(), np.errstate(divide="ignore"):
+        return 1 / float(tortuosity_fd(own, axis).formation_factor)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Leave out the warning that parts lead nowhere: it is what the numbers say."""
+    level = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        yield
     finally:
         logging.disable(level)
 
