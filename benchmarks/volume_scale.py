@@ -21,11 +21,14 @@ import resource
 import subprocess
 import sys
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import psutil
 import xarray as xr
+
+from liscope.volume.frames import Frames
 
 GIB = 3.0
 GROWTH = 1.1
@@ -51,6 +54,7 @@ class Steps:
         self.times: dict[str, tuple[float, float, float]] = {}
         self.numbers: dict[str, float] = {}
         self._start = self._now()
+        self.times["imports"] = (self._start[1], self._start[1], _held())
 
     def _now(self) -> tuple[float, float]:
         children = [c for c in psutil.Process().children(recursive=True) if c.is_running()]
@@ -65,8 +69,17 @@ class Steps:
         self._start = self._now()
 
 
-def analyse(store: Path, out: Path) -> Steps:
-    """Take a store from stacks to microstructure."""
+@dataclass
+class Found:
+    """What was measured on the way, the frames of both stacks, and the phases' names."""
+
+    steps: Steps
+    at: dict[str, Frames]
+    names: list[str]
+
+
+def analysis(store: Path, out: Path) -> Found:
+    """Take a store from stacks to microstructure; labels go to ``out``."""
     from liscope import volume
 
     eds, sims = (xr.open_zarr(store, group=name, consolidated=False) for name in ("eds", "sims"))
@@ -106,7 +119,7 @@ def analyse(store: Path, out: Path) -> Steps:
     fractions = volume.fraction_table(label)["fraction"]
     contacts = volume.contact_table(label)["per_volume_per_um"]
     steps.done("microstructure", **dict(fractions), contact=contacts.sum())
-    return steps
+    return Found(steps, {"eds": at[0], "sims": match.trusted()}, names)
 
 
 def _held() -> float:
@@ -125,11 +138,11 @@ def child(store: Path, out: Path, workers: bool) -> None:
         with started("local", 2, "3 GiB") as compute:
             os.environ.update(compute.environment)
             connect()
-            steps = analyse(store, out)
+            steps = analysis(store, out).steps
             used = default_client().run(_held)
             peak = list(used.values())
     else:
-        steps = analyse(store, out)
+        steps = analysis(store, out).steps
     peak.append(_held())
     print(json.dumps({"times": steps.times, "numbers": steps.numbers, "peak": peak}))
 

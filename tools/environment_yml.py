@@ -16,7 +16,7 @@ TARGET = ROOT / "environment.yml"
 # Where conda-forge differs.
 CONDA_NAMES = {"dask": "dask-core", "matplotlib": "matplotlib-base", "msgpack": "msgpack-python"}
 # Not on conda-forge, or not surely.
-PIP_ONLY = {"connected-components-3d", "edt", "itk-elastix", "ngff-zarr", "simsh5"}
+PIP_ONLY = {"connected-components-3d", "edt", "ngff-zarr", "simsh5"}
 HEAD = "# Made by tools/environment_yml.py from pyproject.toml; change it there.\n"
 
 

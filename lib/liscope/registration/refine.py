@@ -1,4 +1,4 @@
-"""Affine registration by mutual information, from coarse to fine, through SimpleITK.
+"""Affine or rigid registration by mutual information, from coarse to fine, through SimpleITK.
 
 Mattes' mutual information (doi:10.1109/TMI.2003.809072) asks for no particular relation between
 the two maps: counts may rise or fall with current or height.
@@ -7,6 +7,7 @@ the two maps: counts may rise or fall with current or height.
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import SimpleITK as sitk
@@ -19,23 +20,27 @@ STEPS = 150
 
 
 def refine(
-    fixed: tuple[Array, Field], moving: tuple[Array, Field], start: Placement
+    fixed: tuple[Array, Field], moving: tuple[Array, Field], start: Placement, rigid: bool = False
 ) -> tuple[Placement, float]:
-    """Return the affine placement of greatest mutual information near ``start``, and that (nats).
+    """Return the placement of greatest mutual information near ``start``, and that (nats).
 
     Parameters
     ----------
     fixed, moving
         Maps (y, x) and their fields; NaN takes no part. The moving one must be as smooth as a pixel
         of the fixed one is wide.
+    start
+        Where the search begins; of a rigid one a turn and a shift.
+    rigid
+        Whether only turn and shift are sought, or all of an affine map.
     """
     still, mask = _image(*fixed)
     other, other_mask = _image(*moving)
-    affine = sitk.AffineTransform(2)
+    found: Any = sitk.Euler2DTransform() if rigid else sitk.AffineTransform(2)
     # SimpleITK counts x first.
-    affine.SetCenter(start.centre[::-1].tolist())
-    affine.SetMatrix(start.matrix[::-1, ::-1].ravel().tolist())
-    affine.SetTranslation(start.offset[::-1].tolist())
+    found.SetCenter(start.centre[::-1].tolist())
+    found.SetMatrix(start.matrix[::-1, ::-1].ravel().tolist())
+    found.SetTranslation(start.offset[::-1].tolist())
     # The sum in another order would be another number; a method's own setting misses some threads.
     sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(1)
     method = sitk.ImageRegistrationMethod()
@@ -51,10 +56,10 @@ def refine(
     method.SetShrinkFactorsPerLevel([factor for factor, _ in LEVELS])
     method.SetSmoothingSigmasPerLevel([width * fixed[1].pixel[0] for _, width in LEVELS])
     method.SmoothingSigmasAreSpecifiedInPhysicalUnitsOn()
-    method.SetInitialTransform(affine, inPlace=True)
+    method.SetInitialTransform(found, inPlace=True)
     method.Execute(still, other)
-    matrix = np.asarray(affine.GetMatrix()).reshape(2, 2)[::-1, ::-1]
-    offset = np.asarray(affine.GetTranslation())[::-1]
+    matrix = np.asarray(found.GetMatrix()).reshape(2, 2)[::-1, ::-1]
+    offset = np.asarray(found.GetTranslation())[::-1]
     return replace(start, matrix=matrix, offset=offset), -float(method.GetMetricValue())
 
 

@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from liscope import progress
 from liscope.errors import DataError
 from liscope.registration.placement import Array, Field, Placement, onto
+from liscope.registration.refine import refine
 from liscope.registration.search import STEP
-from liscope.volume import _elastix, _section
+from liscope.volume import _section
 from liscope.volume.frames import Frames
 
 LARGEST = 640  # pixels along a side of the maps that are registered
@@ -25,7 +26,7 @@ AGREE, DRIFTING = (
     0.1,
 )  # um by which corners may lie off those of other groups; per um of depth
 SHARE = 2 / 3  # of the groups must agree
-WANDER = 1.5  # um by which elastix may move a corner, beyond what the start's steps leave open
+WANDER = 1.5  # um by which a group may move a corner, beyond what the start's steps leave open
 ALIKE = 0.1  # correlation of SIMS with what EDS lets expect, below which nothing is believed
 
 
@@ -131,13 +132,12 @@ def grouped(scene: Scene, start: Placement) -> Groups:
     mixed = [_mixture(eds, there) for (eds, _), there in zip(scene.means, seen, strict=True)]
     mixture = np.mean([weights for weights, _ in mixed], 0)
     found = []
-    for (eds, sims), seed in zip(scene.means, range(1, 1000), strict=False):
+    there = Field.of(scene.sims)
+    for eds, sims in scene.means:
         nudged = _nudged(start, field, rng)
-        moving = onto(scene.sims.copy(data=sims), scene.eds, nudged)
-        fixed = scene.eds.copy(data=np.tensordot(mixture, eds, 1))
-        matrix, offset = _elastix.rigid(fixed, moving, seed)
-        inside = matrix @ field.centre + offset
-        found.append((nudged.matrix @ matrix, nudged(inside) - field.centre))
+        maps = (np.tensordot(mixture, eds, 1), field), (sims, there)
+        placed, _ = refine(*maps, nudged, rigid=True)
+        found.append((placed.matrix, placed(field.centre) - field.centre))
     return _together(scene, start, found, mixture, float(np.median([r for _, r in mixed])))
 
 

@@ -21,8 +21,8 @@ from liscope.volume.response import Response, steps_of
 
 Floats = NDArray[np.float32]
 
-SLAB = 8  # slices that are identified together
-LAP = 5  # slices read above and below them
+SLAB = 16  # slices that are identified together
+LAP = 4  # slices read above and below them
 
 
 def identify(
@@ -67,8 +67,10 @@ def identify(
     volume = volume.transpose("channel", "z", "y", "x")
     if components is None:
         components = phase_components(volume, marks, coats, responses, seed=seed)
-    gain = components["gain"].to_numpy().astype(np.float32)
-    probability = _in_slabs(volume.data, _model(components, volume), gain)
+    told = components.sel(channel=components["weight"] > 0)  # a coat's channel is not even read
+    gain = told["gain"].to_numpy().astype(np.float32)
+    counts = volume.sel(channel=told["channel"]).data
+    probability = _in_slabs(counts, _model(told, volume), gain)
     axes = {axis: volume[axis] for axis in ("z", "y", "x")}
     coords = {"phase": components["phase"].to_numpy()} | axes
     found = xr.DataArray(probability, coords, ("phase", *axes), "probability", {"units": "1"})

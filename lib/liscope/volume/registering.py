@@ -2,7 +2,7 @@
 
 Both stacks have lost their tilt and drift; what is left is a turn and a shift of the section, the
 same for all slices, a small shift of each slice on which the two drifts do not agree, and the depth
-below the face from which X-rays come. Means over some slices at a time are registered by elastix,
+below the face from which X-rays come. Means over some slices at a time are registered by SimpleITK,
 each group for itself and from a start of its own: where they do not agree, nothing is found. The
 start is the best of all shifts and a range of rotations, against the chance of one as good on
 mirrored maps.
