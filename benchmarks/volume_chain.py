@@ -9,8 +9,8 @@ peers keep everything in memory, ours writes the labels to Zarr. The peers are t
 to a micrometre, which ours finds. Reported are CPU and wall seconds of each step (of what is
 imported first, apart), the largest resident memory, how far SIMS ends beside its place on EDS (nm),
 Dice and the error of the share of both oxides (per cent). Exits with 1 unless ours takes a third of
-the peers' CPU seconds and agrees as well with what was put in. 39 slices of 216 x 352 take two minutes,
-``--slices 25 --shape 1000 1500`` half an hour.
+the peers' CPU seconds and agrees as well with what was put in. 39 slices of 216 x 352 take two
+minutes, ``--slices 25 --shape 1000 1500`` half an hour.
 """
 
 from __future__ import annotations
@@ -34,7 +34,8 @@ PHASES = ("LLZTO", "LCO")
 NEAR = np.array([0.6, -0.8])  # um, from where the fields lie to where the peers begin
 BAR = 3.0  # times our CPU seconds
 STEPS = (
-    "imports", "drift", "registration", "resampling", "phases", "statistics", "components", "microstructure"
+    "imports", "drift", "registration", "resampling", "phases", "statistics", "components",
+    "microstructure",
 )  # fmt: skip
 SAME = {"phases' signals": "phases", "labels": "phases"}  # ours resamples as it labels
 

@@ -1,20 +1,23 @@
 """The volume workflow on stacks of any size: time by step, and the peak of memory.
 
-    python benchmarks/volume_scale.py FOLDER [--slices 100 200] [--shape 1000 1500] [--workers]
+    python benchmarks/volume_scale.py FOLDER [--slices 100 200] [--shape 1000 1500] [--times 1 10]
+                                             [--workers]
 
 For each number of slices a specimen of EDS (Co, Zr, Al, C, O) and SIMS (6Li+) is written to FOLDER
 as Zarr, unless it lies there, and a process of its own takes it from stacks to microstructure:
 drift and depths, registration, phases of the interpolated volume as labels in Zarr, covariances and
 a joint histogram, components, fractions and contacts. Its largest resident memory is that of the
-whole run. With ``--workers`` dask computes on two worker processes as well, and the numbers are
-compared. Exits with 1 if a process holds 3 GiB or more, or the peak grows by more than a tenth from
-the first number of slices to the last. The folder needs 7 MB a slice of 1000 x 1500; a slice takes
-some 4 CPU seconds to write.
+whole run. With ``--times`` the stacks are gone through so many times, forwards and backwards, as
+one stack: ``--slices 100 --times 1 10`` is one of 100 and one of 1000 slices. With ``--workers``
+dask computes on two worker processes as well, and the numbers are compared. Exits with 1 if a
+process holds 3 GiB or more, or the peak grows by more than a tenth from the first size to the last.
+The folder needs 7 MB a slice of 1000 x 1500; a slice takes some 4 CPU seconds to write.
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import os
 import resource
@@ -78,11 +81,32 @@ class Found:
     names: list[str]
 
 
-def analysis(store: Path, out: Path) -> Found:
+def repeated(stack: xr.Dataset, times: int) -> xr.Dataset:
+    """Return a stack that goes through the slices so many times, forwards and backwards."""
+    if times == 1:
+        return stack
+    count = int(stack["slice"].max()) + 1
+    back = stack.isel(slice=slice(None, None, -1)).assign_coords(
+        slice=count - 1 - stack["slice"].to_numpy()[::-1]
+    )
+    turns = [(stack, back)[i % 2] for i in range(times)]
+    turns = [one.assign_coords(slice=one["slice"] + i * count) for i, one in enumerate(turns)]
+    whole = xr.concat(turns, "slice", data_vars="minimal").drop_vars(
+        "fiducial_gap", errors="ignore"
+    )
+    attrs = dict(stack.attrs)
+    attrs |= {name: attrs[name] * times for name in ("slice_count", "total_depth") if name in attrs}
+    return whole.assign_attrs(attrs)
+
+
+def analysis(store: Path, out: Path, times: int = 1) -> Found:
     """Take a store from stacks to microstructure; labels go to ``out``."""
     from liscope import volume
 
-    eds, sims = (xr.open_zarr(store, group=name, consolidated=False) for name in ("eds", "sims"))
+    eds, sims = (
+        repeated(xr.open_zarr(store, group=name, consolidated=False), times)
+        for name in ("eds", "sims")
+    )
     steps = Steps()
     depths = volume.slice_depths(eds)
     drifts = [volume.slice_drift(one["counts"]) for one in (eds, sims)]
@@ -127,7 +151,7 @@ def _held() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
 
 
-def child(store: Path, out: Path, workers: bool) -> None:
+def child(store: Path, out: Path, times: int, workers: bool) -> None:
     """Analyse in this process, and print what was measured as JSON."""
     peak: list[float] = []
     if workers:
@@ -138,19 +162,19 @@ def child(store: Path, out: Path, workers: bool) -> None:
         with started("local", 2, "3 GiB") as compute:
             os.environ.update(compute.environment)
             connect()
-            steps = analysis(store, out).steps
+            steps = analysis(store, out, times).steps
             used = default_client().run(_held)
             peak = list(used.values())
     else:
-        steps = analysis(store, out).steps
+        steps = analysis(store, out, times).steps
     peak.append(_held())
     print(json.dumps({"times": steps.times, "numbers": steps.numbers, "peak": peak}))
 
 
-def measured(store: Path, workers: bool) -> dict[str, dict[str, float]]:
+def measured(store: Path, times: int, workers: bool) -> dict[str, dict[str, float]]:
     """Return what a process of its own measures."""
     out = store.with_name(store.stem + "_labels.zarr")
-    command = [sys.executable, __file__, "--child", str(store), str(out)]
+    command = [sys.executable, __file__, "--child", str(store), str(out), "--times", str(times)]
     command += ["--workers"] if workers else []
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
@@ -165,27 +189,28 @@ def main() -> int:
     parser.add_argument("folder", nargs="?", type=Path)
     parser.add_argument("--slices", type=int, nargs="+", default=[100, 200])
     parser.add_argument("--shape", type=int, nargs=2, default=[1000, 1500])
+    parser.add_argument("--times", type=int, nargs="+", default=[1])
     parser.add_argument("--workers", action="store_true")
     parser.add_argument("--child", type=Path, nargs=2)
     chosen = parser.parse_args()
     if chosen.child:
-        child(*chosen.child, chosen.workers)
+        child(*chosen.child, chosen.times[0], chosen.workers)
         return 0
     peaks = []
-    for slices in chosen.slices:
+    for slices, times in itertools.product(chosen.slices, chosen.times):
         begin = time.perf_counter()
         store = specimen(chosen.folder, slices, tuple(chosen.shape))
         written = time.perf_counter() - begin
-        one = measured(store, False)
+        one = measured(store, times, False)
         peaks.append(max(one["peak"]))
-        print(f"{slices} slices, specimen in {written:.0f} s; peak {peaks[-1]:.2f} GiB")
-        times = one["times"]
-        sums = [sum(time[i] for time in times.values()) for i in (0, 1)]
-        for name, (wall, cpu, held) in (times | {"all": (*sums, peaks[-1])}).items():
-            spent = f"{wall:8.1f} s wall {cpu:8.1f} s CPU {cpu / slices:7.3f} a slice"
-            print(f"  {name:18s} {spent}, {held:.2f} GiB")
+        print(f"{slices} slices {times} times, specimen in {written:.0f} s; {peaks[-1]:.2f} GiB")
+        spent = one["times"]
+        sums = [sum(each[i] for each in spent.values()) for i in (0, 1)]
+        for name, (wall, cpu, held) in (spent | {"all": (*sums, peaks[-1])}).items():
+            seconds = f"{wall:8.1f} s wall {cpu:8.1f} s CPU {cpu / slices / times:7.3f} a slice"
+            print(f"  {name:18s} {seconds}, {held:.2f} GiB", flush=True)
         if chosen.workers:
-            two = measured(store, True)
+            two = measured(store, times, True)
             peaks[-1] = max(peaks[-1], *two["peak"])
             apart = [
                 abs(value - two["numbers"][name]) / max(abs(value), 1e-12)

@@ -6,9 +6,9 @@ Needs zarr, SimpleITK, scipy, dask and dask-image. The stacks of STORE are taken
 phases: drift by SimpleITK's correlation pyramid from slice to slice, SIMS onto EDS by its Mattes
 information of the means over depth, with the step and tolerance that fail the least, linear
 interpolation slice by slice and between slices, covariances and joint histogram by dask, phases by
-k-means of 2 sqrt(n + 3/8), components by dask-image, their sizes and middles by scipy.ndimage. Y and
-X (um) say to a micrometre where the field of SIMS lies on that of EDS. Writes OUT/peers.npz: places
-of all slices (um, y before x), labels on the grid, and CPU and wall seconds of each step.
+k-means of 2 sqrt(n + 3/8), components by dask-image, their sizes and middles by scipy.ndimage. Y
+and X (um) say to a micrometre where the field of SIMS lies on that of EDS. Writes OUT/peers.npz:
+places of all slices (um, y before x), labels on the grid, and CPU and wall seconds of each step.
 """
 
 from __future__ import annotations

@@ -65,9 +65,10 @@ class FibSimsEdsVolume(Parameters):
     interpolation: Annotated[
         Literal["linear", "lanczos"], Meaning("linear keeps counts from turning negative")
     ] = "linear"
-    beam: Annotated[float, Quantity("um", "full width of the ion beam at half maximum")] = Field(
-        0.1, gt=0, le=10
-    )
+    beam: Annotated[
+        float | None,
+        Quantity("um", "full width of the ion beam at half maximum; null: measured at edges"),
+    ] = Field(None, gt=0, le=10)
     line: Annotated[
         Line | None,
         Quantity("um", "z and two ends (y, x) of a profile; null: across the largest particle"),

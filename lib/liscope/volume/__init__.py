@@ -4,7 +4,8 @@ In the order of the work: what stacks hold (``stack_table``, ``normalisation_tab
 slice lies (``untilted``, ``slice_drift``, ``slice_depths``, ``register_stacks``, composed in
 ``Frames``); one interpolation onto a ``Grid`` (``onto_grid``); how channels go together
 (``correlation_table``, ``covariance_terms``, ``local_covariance``); phases with probabilities
-(``identify``); lithium at edges (``edge_profile``, ``depletion``); and microstructure.
+(``identify``); lithium at edges (``edge_profile``, ``beam_width``, ``depletion``); and
+microstructure.
 
 Everything that works on voxels takes dask arrays as well, in blocks of a few slices.
 """
@@ -12,6 +13,7 @@ Everything that works on voxels takes dask arrays as well, in blocks of a few sl
 from liscope.volume.agreement import agreement, known_frames, known_labels, misplaced
 from liscope.volume.arithmetic import electron_range, printed_numbers
 from liscope.volume.assembly import corner, frames_of, only, pictures, steady_table, told
+from liscope.volume.beam import Width, beam_width
 from liscope.volume.chords import chord_table
 from liscope.volume.connectivity import connectivity_table
 from liscope.volume.contacts import coarsening_table, contact_table
@@ -59,9 +61,11 @@ __all__ = [
     "Grid",
     "Match",
     "Response",
+    "Width",
     "across",
     "agreement",
     "anscombe",
+    "beam_width",
     "chord_table",
     "coarsening_table",
     "component_table",

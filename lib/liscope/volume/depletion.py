@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from liscope.errors import ParameterError
 from liscope.statistics import LEVEL
+from liscope.volume.beam import Width
 from liscope.volume.profiles import FEWEST, RESAMPLED
 from liscope.volume.response import IONS, Response, steps_of
 from liscope.volume.surface import (
@@ -43,6 +44,7 @@ CLASSES = 28  # of distance
 SURE = 0.9  # probability of voxels that tell another phase's rate
 ENOUGH = 500  # voxels of other phases that tell a slice's gain
 FAINT = 0.02  # of the level, the least that is predicted
+TWO_SIDED = 1.96  # standard deviations of a normal law that hold 95 %
 
 
 @dataclass(frozen=True)
@@ -75,7 +77,7 @@ class Depletion:
 def depletion(
     volume: xr.DataArray,
     phases: xr.Dataset,
-    beam: Response = IONS,
+    beam: Response | Width = IONS,
     phase: str = "LLZTO",
     channel: str = "6Li+",
     rim: float = RIM,
@@ -95,9 +97,10 @@ def depletion(
     phases
         ``probability`` and ``label`` on the same grid.
     beam
-        Response of the channel in the plane, with what interpolation to the grid added: 100 nm of
-        full width at half maximum and pixels of 72 nm make a standard deviation of 55 nm. One taken
-        15 nm too wide makes the depth a tenth too small.
+        What blurs the channel in the plane: measured (:func:`~liscope.volume.beam.beam_width`), and
+        its error goes into the limits; or assumed, with what interpolation to the grid adds: 100 nm
+        of full width at half maximum and pixels of 72 nm make a standard deviation of 55 nm. One
+        that is assumed 15 nm too wide makes the depth a tenth too small, which no limit holds.
     phase, channel
         Which loses what.
     rim
@@ -111,7 +114,7 @@ def depletion(
     Raises
     ------
     ParameterError
-        If there is no such phase or channel.
+        If there is no such phase or channel, or the beam's width could not be measured.
     """
     if channel not in [str(name) for name in volume["channel"].to_numpy()]:
         raise ParameterError(f"channel '{channel}' is not in the volume")
@@ -120,13 +123,23 @@ def depletion(
         _by_distance,
         number=number_of(phases, phase),
         voxel=voxel,
-        beam=beam,
+        beams=_beams(beam),
         edges=np.linspace(rim, REACH, CLASSES + 1),
         size=_columns(blocks_in(volume, block), volume.sizes["z"]),
     )
     slabs = np.array(visited(volume, phases, REACH + max(voxel), work, [channel], shares=True))
     distance = np.linspace(rim, REACH, 2 * CLASSES + 1)[1::2]
-    return _judged(slabs, distance, float(np.mean(voxel)) / 2, np.random.default_rng(seed))
+    likelihood = [_likelihood(slabs[:, k], distance) for k in range(slabs.shape[1])]
+    return _judged(likelihood, float(np.mean(voxel)) / 2, np.random.default_rng(seed))
+
+
+def _beams(beam: Response | Width) -> tuple[float, ...]:
+    """Return the width, nm, and where it was measured those one standard deviation off it."""
+    if isinstance(beam, Response):
+        return (beam.lateral,)
+    if not beam.told:
+        raise ParameterError(f"beam: its width {beam.verdict}; give one")
+    return (beam.lateral, beam.lateral - beam.error, beam.lateral + beam.error)
 
 
 def _columns(size: Cells, depth: int) -> Cells:
@@ -141,20 +154,24 @@ def _by_distance(
     visits: Any,
     number: int,
     voxel: tuple[float, float, float],
-    beam: Response,
+    beams: tuple[float, ...],
     edges: Array,
     size: Cells,
 ) -> Array:
-    """Return the phase's own counts, and voxels weighed by gain, (2, block, distance)."""
+    """Return the phase's own counts, and voxels weighed by gain, (beam, 2, block, distance)."""
     shares = np.nan_to_num(np.asarray(shares, np.float32))
     rate = np.array([_rate(counts[0], share) for share in shares])
     rate[number - 1] = 0
-    parts = [_part(counts[0], shares, rate, v, number, voxel, beam, edges, size) for v in visits]
-    slices, blocks, classes, own, seen = (np.concatenate(part) for part in zip(*parts, strict=True))
+    parts = [_part(counts[0], shares, rate, v, number, voxel, beams, edges, size) for v in visits]
+    slices, blocks, classes = (np.concatenate([part[i] for part in parts]) for i in range(3))
+    own, seen = (np.concatenate([part[i] for part in parts], axis=1) for i in (3, 4))
     gain = _gains(counts[0], shares, rate)
     key, length = blocks * (len(edges) - 1) + classes, int(np.prod(size[0])) * (len(edges) - 1)
-    sums = [np.bincount(key, of, length) for of in (own, seen * gain[slices])]
-    return np.reshape(sums, (2, -1, len(edges) - 1))
+    sums = [
+        [np.bincount(key, of, length) for of in (mine, there * gain[slices])]
+        for mine, there in zip(own, seen, strict=True)
+    ]
+    return np.reshape(sums, (len(beams), 2, -1, len(edges) - 1))
 
 
 def _rate(counts: Floats, share: Floats) -> float:
@@ -169,25 +186,30 @@ def _part(
     visit: Visit,
     number: int,
     voxel: tuple[float, float, float],
-    beam: Response,
+    beams: tuple[float, ...],
     edges: Array,
     size: Cells,
-) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], Array, Array]:
-    """Return slice, block, class of distance, own counts and share of the voxels that count."""
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], Floats, Floats]:
+    """Return slice, block and class of distance of the voxels that count.
+
+    And, for each width of the beam, their own counts and what share of them is the phase's.
+    """
     distance, known = signed_distance(visit.label, number, voxel)
     distance, known = distance[visit.inner], known[visit.inner]
-    here = shares[(slice(None), *visit.core)]
-    others = _blurred(np.tensordot(rate.astype(np.float32), here, 1), beam, voxel)
-    own, seen = counts[visit.core] - others, _blurred(here[number - 1], beam, voxel)
-    use = known & np.isfinite(own) & (distance > edges[0]) & (distance < edges[-1])
+    here, total = shares[(slice(None), *visit.core)], counts[visit.core]
+    others = np.tensordot(rate.astype(np.float32), here, 1)
+    use = known & np.isfinite(total) & (distance > edges[0]) & (distance < edges[-1])
     classes = np.searchsorted(edges, distance[use], side="right") - 1
-    return np.nonzero(use)[0], block_of(visit, size)[use], classes, own[use], seen[use]
+    own = [total[use] - _blurred(others, beam, voxel)[use] for beam in beams]
+    seen = [_blurred(here[number - 1], beam, voxel)[use] for beam in beams]
+    place = np.nonzero(use)[0], block_of(visit, size)[use], classes
+    return *place, np.array(own), np.array(seen)
 
 
-def _blurred(image: Floats, beam: Response, voxel: tuple[float, float, float]) -> Floats:
+def _blurred(image: Floats, beam: float, voxel: tuple[float, float, float]) -> Floats:
     from scipy import ndimage
 
-    width = (0, beam.lateral / voxel[1], beam.lateral / voxel[2])
+    width = (0, beam / voxel[1], beam / voxel[2])
     return np.asarray(ndimage.gaussian_filter(image, width, mode="nearest"), np.float32)
 
 
@@ -204,18 +226,22 @@ def _gains(counts: Floats, shares: Floats, rate: Array) -> Array:
     return np.asarray(np.maximum(gain, 1e-3))
 
 
-def _judged(slabs: Array, distance: Array, half: float, random: np.random.Generator) -> Depletion:
-    likelihood = _likelihood(slabs, distance)
+def _judged(likelihoods: list[Array], half: float, random: np.random.Generator) -> Depletion:
+    """Judge the first width's likelihood; others say what the width's error adds to the limits."""
+    likelihood, *others = likelihoods
     blocks = len(likelihood)
     if blocks < FEWEST:
         return _nothing(blocks, f"only {blocks} blocks hold the phase")
-    depth, amplitude = _best(likelihood.sum(0))
+    depth, amplitude = best = np.array(_best(likelihood.sum(0)))
     drawn = random.multinomial(blocks, np.full(blocks, 1 / blocks), RESAMPLED)
     again = np.array([_best(np.tensordot(w.astype(float), likelihood, 1)) for w in drawn])
     tail = (1 - LEVEL) / 2
     wider = np.sqrt(blocks / (blocks - 1))  # drawing blocks scatters less than blocks do
     low, high = np.quantile(again, [tail, 1 - tail], axis=0)
-    low, high = ([depth, amplitude] + wider * (end - [depth, amplitude]) for end in (low, high))
+    moved = [np.abs(_best(other.sum(0)) - best) for other in others]
+    by_beam = TWO_SIDED * np.max([np.zeros(2), *moved], axis=0)
+    low = best - np.hypot(wider * (best - low), by_beam)
+    high = best + np.hypot(wider * (high - best), by_beam)
     if low[1] <= 0 <= high[1]:
         return _nothing(blocks, "the amplitude may be none", amplitude, low[1], high[1])
     if low[0] <= DEPTHS[1] or high[0] >= DEPTHS[-2]:
@@ -223,7 +249,7 @@ def _judged(slabs: Array, distance: Array, half: float, random: np.random.Genera
     ends = np.array([low[1], high[1]])
     least, most = ends * np.exp(np.sign(ends) * np.array([-1, 1]) * half / depth)
     of_depth, of_loss = (float(low[0]), float(high[0])), (float(least), float(most))
-    return Depletion(depth, *of_depth, amplitude, *of_loss, blocks, "found")
+    return Depletion(float(depth), *of_depth, float(amplitude), *of_loss, blocks, "found")
 
 
 def _nothing(

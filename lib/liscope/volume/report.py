@@ -8,8 +8,10 @@ import numpy as np
 import xarray as xr
 
 from liscope.errors import DataError
+from liscope.volume.beam import Width
 from liscope.volume.depletion import Depletion
 from liscope.volume.registering import Match
+from liscope.volume.response import Response
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
 Line = tuple[float, float, float, float, float]
 LEVEL = 1.96  # standard errors on either side of a 95 % interval
 BEYOND = 0.5  # um, that a line reaches beyond the particle
+_ASSUMED = (np.nan, np.nan, "assumed")
 
 
 def match_table(match: Match) -> pd.DataFrame:
@@ -46,8 +49,8 @@ def match_table(match: Match) -> pd.DataFrame:
     ).T.rename_axis("quantity")
 
 
-def depletion_table(found: Depletion) -> pd.DataFrame:
-    """Return depth (nm) and amplitude of the loss with 95 % intervals, and the verdict."""
+def depletion_table(found: Depletion, beam: Width | Response) -> pd.DataFrame:
+    """Return depth (nm) and amplitude of the loss with 95 % intervals, and what it rests on."""
     import pandas as pd
 
     rows = {
@@ -55,7 +58,12 @@ def depletion_table(found: Depletion) -> pd.DataFrame:
         "share lost at the surface": (found.amplitude, found.amplitude_low, found.amplitude_high),
     }
     table = pd.DataFrame.from_dict(rows, orient="index", columns=["value", "low", "high"])
-    return table.assign(verdict=found.verdict)
+    table = table.assign(verdict=found.verdict)
+    low, high, told = _ASSUMED
+    if isinstance(beam, Width):
+        low, high, told = beam.low, beam.high, beam.verdict
+    blur = {"value": beam.lateral, "low": low, "high": high, "verdict": told}
+    return pd.concat([table, pd.DataFrame(blur, ["blur of the ion image (sd) / nm"])])
 
 
 def across(particles: pd.DataFrame, phase: str | None = None) -> Line:
