@@ -104,6 +104,16 @@ def test_missing_slices_leave_the_others_where_they_are(counts: xr.DataArray) ->
     assert np.sqrt(np.mean((error - error.mean(0)) ** 2)) < 0.3
 
 
+def test_a_slice_that_was_recorded_twice_lies_where_it_lies(counts: xr.DataArray) -> None:
+    """Mirrored halves: the two in the middle are the same picture, and differ by no noise."""
+    count = counts.sizes["slice"]
+    there = np.r_[np.arange(count), np.arange(count)[::-1]]
+    twice = counts.isel(slice=there).assign_coords(slice=np.arange(2 * count))
+    shift = slice_drift(twice).shift
+    np.testing.assert_allclose(shift[count - 1], shift[count], atol=1e-4)
+    assert np.isfinite(shift).all()
+
+
 def test_a_lean_of_the_structure_is_called_what_it_may_be(counts: xr.DataArray) -> None:
     leaning = drifting(COUNT, 0.0, seed=3)
     leaning = leaning.moved(np.outer(np.arange(COUNT), [0.05, 0.0]))  # as a steady drift would

@@ -15,6 +15,7 @@ ROUNDS = 30
 HUBER = 1.5  # standard deviations up to which a residual counts in full
 BISQUARE = 4.7  # and beyond which it does not count at all
 RAYLEIGH = 0.8326  # median of the root mean square of two normal residuals
+LEAST = 1e-3  # um, error of a measured shift
 MOST = 3  # times the usual step between neighbours that one may be, as far as nothing is measured
 
 
@@ -52,6 +53,7 @@ def solve(pairs: Pairs, numbers: Array) -> Solved:
         (slice,) of the slices; a step over a gap may be larger.
     """
     variance = np.stack([pairs.covariance[:, 0, 0], pairs.covariance[:, 1, 1]], -1)
+    variance = np.maximum(variance, LEAST**2)  # of a slice that was recorded twice it is none
     hold = _hold(pairs, numbers)
     place, excess = np.zeros((len(numbers), 2)), 1.0
     weight = np.ones(len(pairs.first))
