@@ -42,6 +42,15 @@ def test_edges_and_corners_are_the_bounds() -> None:
     assert row["isolated_least"] == 0
 
 
+def test_across_slices_that_are_missing_it_cannot_be_told() -> None:
+    label = np.ones((9, 6, 7), np.uint8)
+    label[4:6] = 0
+    table = connectivity_table(labelled(label))
+    assert table.loc[("matrix", "z"), ["percolating", "percolating_most"]].isna().all()
+    assert table.loc[("matrix", "z"), "from_first"] == pytest.approx(4 / 7)
+    assert table.loc[("matrix", "x"), "percolating"] == 1
+
+
 def test_a_phase_that_is_not_there_has_no_shares() -> None:
     table = connectivity_table(labelled(np.ones((4, 5, 6), np.uint8)))
     assert table.loc["balls", ["percolating", "isolated", "largest"]].isna().all(axis=None)

@@ -110,6 +110,16 @@ def test_a_missing_slice_is_bridged_at_the_depths_of_its_neighbours() -> None:
     np.testing.assert_allclose(found[0, :, 1, 1], 10 * found.z, atol=1e-5)
 
 
+def test_the_middle_of_a_long_gap_is_not_filled() -> None:
+    counts = stack(np.ones((1, 6, 6, 6)), PIXEL)
+    numbers = np.array([0, 1, 2, 9, 10, 11])  # six missing ones of 100 nm
+    frames = Frames.of(counts, 100.0).at_depths(0.1 * numbers)
+    grid = Grid((0.05, PIXEL, PIXEL), (0.0, PIXEL, PIXEL), (23, 4, 4))
+    filled = np.isfinite(onto_grid(counts, frames, grid)[0, :, 1, 1].to_numpy())
+    z = 0.05 * np.arange(23)
+    np.testing.assert_array_equal(filled, (z < 0.401) | (z > 0.699))
+
+
 def test_lanczos_is_simpleitks_but_for_its_weights() -> None:
     rng = np.random.default_rng(2)
     picture = ndimage.gaussian_filter(rng.normal(size=(60, 80)), 2.5)

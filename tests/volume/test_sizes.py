@@ -143,7 +143,7 @@ def test_a_reach_that_is_too_short_is_said_so(monkeypatch: pytest.MonkeyPatch) -
     label[4:16, 18:42, 10:30] = 2  # the deepest place is at one end
     monkeypatch.setattr(separation, "TILE", 40)
     found = separate(labelled(label), "balls", reach_um=0.5)
-    with pytest.raises(DataError, match="larger reach_um"):
+    with pytest.raises(DataError, match="larger radius"):
         found.compute()
 
 

@@ -15,6 +15,7 @@ from liscope.volume.frames import AXES, Array, Frames, Grid
 
 PHASES = 1024  # fractions of a pixel at which a window is tabulated; linear between them
 SAMPLES = 101  # places along each side, by which the variance left is averaged
+BRIDGE = 2.0  # usual distances of slices: planes further from any recorded slice are not filled
 SNAP = 1e-6  # of the distance of two slices: nearer than this to one, the other has no part
 
 Floats = NDArray[np.float32]
@@ -22,7 +23,7 @@ Floats = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Planes:
-    """Between which slices each plane of the grid lies; a weight of NaN: outside the stack."""
+    """Between which slices each plane of the grid lies; a weight of NaN: nothing is known there."""
 
     lower: NDArray[np.int64]
     upper: NDArray[np.int64]
@@ -32,14 +33,16 @@ class Planes:
     def of(cls, frames: Frames, grid: Grid) -> Planes:
         z = grid.origin[0] + grid.step[0] * np.arange(grid.shape[0])
         depth = frames.depth
-        half = 0.5 * (float(np.median(np.diff(depth))) if len(depth) > 1 else grid.step[0])
+        usual = float(np.median(np.diff(depth))) if len(depth) > 1 else grid.step[0]
         upper = np.clip(np.searchsorted(depth, z), 1, max(1, len(depth) - 1)) % len(depth)
         lower = np.maximum(upper - 1, 0)
         gap = np.where(upper > lower, depth[upper] - depth[lower], 1.0)
         weight = np.clip((z - depth[lower]) / gap, 0.0, 1.0)
         weight = np.where(weight < SNAP, 0.0, np.where(weight > 1 - SNAP, 1.0, weight))
-        reach = half * (1 + SNAP)
+        reach = 0.5 * usual * (1 + SNAP)
         outside = (z < depth[0] - reach) | (z > depth[-1] + reach)
+        away = np.minimum(abs(z - depth[lower]), abs(z - depth[upper]))
+        outside |= away > BRIDGE * usual * (1 + SNAP)
         return cls(lower, upper, np.where(outside, np.nan, weight))
 
     def part(self, start: int, stop: int) -> Planes:

@@ -36,7 +36,7 @@ def connectivity_table(phases: xr.Dataset | xr.DataArray) -> pd.DataFrame:
         touch no border at all, and ``isolated_least`` by edges and corners; ``cut``, in clusters
         that touch a border without percolating, of which the volume cannot tell; the share of the
         largest cluster (``largest``) and the number of ``clusters``. NaN where there is nothing of
-        a phase.
+        a phase, and ``percolating`` where no voxel of a plane across the axis was measured.
     """
     label, names = labels_of(phases), names_of(phases)
     label = label.assign_attrs(phase_names=names)
@@ -46,7 +46,17 @@ def connectivity_table(phases: xr.Dataset | xr.DataArray) -> pd.DataFrame:
         for name in names
         for dim in DIMS
     ]
-    return pd.DataFrame(rows).set_index(["phase", "along"])
+    table = pd.DataFrame(rows).set_index(["phase", "along"])
+    table.loc[(slice(None), _interrupted(label)), ["percolating", "percolating_most"]] = np.nan
+    return table
+
+
+def _interrupted(label: xr.DataArray) -> list[str]:
+    """Return the axes across which a plane was not measured at all."""
+    seen = label != 0
+    planes = {dim: seen.any([other for other in DIMS if other != dim]) for dim in DIMS}
+    whole = xr.Dataset({f"{dim}_seen": plane for dim, plane in planes.items()}).compute()
+    return [dim for dim in DIMS if not whole[f"{dim}_seen"].all()]
 
 
 def _row(sure: pd.DataFrame, possible: pd.DataFrame, phase: str, dim: str) -> dict[str, float]:

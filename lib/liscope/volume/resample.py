@@ -50,9 +50,10 @@ def onto_grid(
     """Bring a stack onto a grid: all that moves it is composed, and it is interpolated once.
 
     In the plane between the four nearest pixels, or by Lanczos' window; in depth between the two
-    neighbouring slices, at the depths they have: a missing slice is bridged by its neighbours.
-    Counts stay those of a *recorded* pixel, whatever the grid's voxel measures; multiply by the
-    ratio of the areas for counts of a voxel.
+    neighbouring slices, at the depths they have. A missing slice is bridged by its neighbours; no
+    plane is filled that lies more than two usual distances of slices from any of them. Counts stay
+    those of a *recorded* pixel, whatever the grid's voxel measures; multiply by the ratio of the
+    areas for counts of a voxel.
 
     Parameters
     ----------
@@ -71,8 +72,9 @@ def onto_grid(
     Returns
     -------
     (channel, z, y, x), float32, lazily where the stack is. NaN outside the pictures, whose pixels
-    reach half a pixel beyond their centres, and more than half a slice above the first or below the
-    last one; and where a pixel that has a weight is NaN.
+    reach half a pixel beyond their centres; more than half a slice above the first or below the
+    last one, and in the middle of more than three missing ones; and where a pixel that has a
+    weight is NaN.
 
     Raises
     ------

@@ -234,5 +234,7 @@ def _flooded(
     found = watershed(-depth, marker, mask=own) if there.any() else marker
     core = tuple(slice(c - w, c - w + n) for w, c, n in zip(*place, strict=True))
     if (own[core] & (found[core] == 0)).any():
-        raise DataError("a particle reaches further than the tiles overlap; give a larger reach_um")
+        raise DataError(
+            "a particle reaches further than the tiles overlap; give a larger radius (reach_um)"
+        )
     return np.ascontiguousarray(found[core], np.int32)

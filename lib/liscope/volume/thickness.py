@@ -93,7 +93,10 @@ def _nominal(stack: xr.Dataset, mean: float) -> float:
     if not nominal > 0:
         nominal = mean
     if not nominal > 0:
-        raise DataError("no thickness: set the attribute 'slice_thickness' (nm) or 'total_depth'")
+        raise DataError(
+            "no thickness: give thickness (nm) or total_depth (um); as attributes, "
+            "'slice_thickness' or 'total_depth'"
+        )
     return nominal
 
 
