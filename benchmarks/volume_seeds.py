@@ -1,6 +1,6 @@
 """What the volume workflow finds on specimens, beside what was put in: the bars of accuracy.
 
-    python benchmarks/volume_seeds.py [--seeds 20] [--first 0]
+    python benchmarks/volume_seeds.py [--seeds 20] [--first 0] [--lateral 80] [--depth 65]
 
 For each seed of ``llzto_lco`` the steps of the notebook with its defaults: depths, drift,
 registration, one interpolation, phases, fractions and the loss of lithium. Columns: ``misplaced``
@@ -23,13 +23,16 @@ import pandas as pd
 import xarray as xr
 
 from liscope import specimens, volume
+from liscope.volume.response import X_RAYS
 
 MARKS = {"LLZTO": "Zr", "LCO": "Co", "carbon": "C", "alumina": "Al"}
 VOXEL = (0.06, 0.0814, 0.0814)  # um
 BARS = {"misplaced": 24.0, "dice": 0.95, "fraction": 1.0, "loss": 0.1}
 
 
-def analysed(eds: xr.Dataset, sims: xr.Dataset) -> dict[str, object]:
+def analysed(
+    eds: xr.Dataset, sims: xr.Dataset, x_rays: volume.Response = X_RAYS
+) -> dict[str, object]:
     """Return what the steps of the notebook find, by name."""
     depths = volume.slice_depths(eds)
     drifts = {
@@ -49,7 +52,8 @@ def analysed(eds: xr.Dataset, sims: xr.Dataset) -> dict[str, object]:
         volume.onto_grid(sims["counts"], match.trusted(), grid),
     ]
     voxels = xr.concat(parts, "channel").compute()
-    phases = volume.identify(voxels, MARKS).compute()
+    seen = {str(name): x_rays for name in eds["element"].to_numpy()}
+    phases = volume.identify(voxels, MARKS, responses=seen).compute()
     width = volume.beam_width(voxels, phases)
     lost = volume.depletion(voxels, phases, width)
     return {
@@ -58,12 +62,12 @@ def analysed(eds: xr.Dataset, sims: xr.Dataset) -> dict[str, object]:
     }  # fmt: skip
 
 
-def judged(seed: int) -> dict[str, float]:
+def judged(seed: int, x_rays: volume.Response = X_RAYS) -> dict[str, float]:
     """Return one row: how far what was found is from what was put in."""
     tree = specimens.open_specimen("llzto_lco", seed)
     eds, sims, truth = (tree[name].to_dataset() for name in ("eds", "sims", "truth"))
     begin = time.process_time()
-    found = analysed(eds, sims)
+    found = analysed(eds, sims, x_rays)
     row = {"cpu_s": time.process_time() - begin}
     at, match, phases, lost = (found[name] for name in ("at", "match", "phases", "lost"))
     numbers = eds["slice"].to_numpy()
@@ -99,10 +103,13 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--seeds", type=int, default=20)
     parser.add_argument("--first", type=int, default=0)
+    parser.add_argument("--lateral", type=float, default=X_RAYS.lateral)
+    parser.add_argument("--depth", type=float, default=X_RAYS.depth)
     chosen = parser.parse_args()
+    x_rays = volume.Response(chosen.lateral, chosen.depth)
     rows = {}
     for seed in range(chosen.first, chosen.first + chosen.seeds):
-        rows[seed] = judged(seed)
+        rows[seed] = judged(seed, x_rays)
         print(seed, {name: round(value, 3) for name, value in rows[seed].items()}, flush=True)
     table = pd.DataFrame(rows).T
     print(table.describe().loc[["min", "50%", "max"]].T.to_string(float_format="{:.3f}".format))
