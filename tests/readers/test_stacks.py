@@ -603,7 +603,7 @@ def test_slices_in_an_eds_file(tmp_path):
 
 
 def test_spectra_without_maps_are_no_stack(real):
-    with pytest.raises(ReaderError, match=r"holds no maps of elements; make them .* line_maps"):
+    with pytest.raises(ReaderError, match=r"holds spectra only; name its elements .* stack\.yaml"):
         read_stack(real / "volume" / "rosettasciio" / "bruker" / "16x16_12bit_packed_8bit.bcf")
 
 

@@ -8,9 +8,10 @@ numbers, or below none, are refused with the file's name.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -216,7 +217,22 @@ def _unpacked(picture: Picture) -> NDArray[Any]:
 # ------------------------------------------------------------------------------ all together
 
 
-def lazy(rows: list[list[Picture]], rate: float | None) -> Any:
+class Stored(Protocol):
+    """One picture of a slice, in whatever file."""
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns."""
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The type of the values."""
+
+    def load(self) -> NDArray[Any]:
+        """Return the values (y, x)."""
+
+
+def lazy(rows: Sequence[Sequence[Stored]], rate: float | None) -> Any:
     """Return the pictures (row, slice, y, x) as a dask array, one task a picture."""
     import dask.array as da  # here: it takes its time to load
 

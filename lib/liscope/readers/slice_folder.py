@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ import xarray as xr
 from liscope.errors import ReaderError
 from liscope.readers.common import NAN, one_line
 from liscope.readers.slice_files import MAX_SLICES, NAME, Picture, lazy, pictures_of
+from liscope.readers.slice_spectra import SPECTRA, ElementMap, maps_of
 from liscope.readers.stack_sidecar import Sidecar, read_sidecar
 from liscope.readers.stacks import ATTRIBUTES, REFUSE, Missing
 
@@ -31,7 +32,8 @@ class Fault:
     why: str
 
 
-Slices = dict[int, dict[str, Picture]]  # number: channel: picture
+Source = Picture | ElementMap
+Slices = dict[int, dict[str, Source]]  # number: channel: picture
 
 
 class Files:
@@ -43,10 +45,19 @@ class Files:
         Where, which, and the channels in the order of the pages.
     first
         Number of the first slice of a file that holds all.
+    pixel
+        Height and width, um.
     """
 
-    def __init__(self, folder: Path, pattern: str, channels: list[str], first: int) -> None:
-        self.folder, self.pattern, self.channels = folder, pattern, channels
+    def __init__(
+        self,
+        folder: Path,
+        pattern: str,
+        channels: list[str],
+        first: int,
+        pixel: tuple[float, float],
+    ) -> None:
+        self.folder, self.pattern, self.channels, self.pixel = folder, pattern, channels, pixel
         self.whole: list[Picture] = []
         self.digits = 1
         if "{slice}" in pattern:
@@ -65,7 +76,7 @@ class Files:
             return one_line(self.files[number].relative_to(self.folder).as_posix())
         return self.pattern.replace("{slice}", str(number).zfill(self.digits))
 
-    def pictures(self, number: int) -> dict[str, Picture]:
+    def pictures(self, number: int) -> dict[str, Source]:
         """Return the picture of each channel in one slice.
 
         Raises
@@ -76,7 +87,11 @@ class Files:
         if number not in self.files:
             raise ReaderError("is missing")
         count = len(self.channels)
-        if self.whole:
+        found: Sequence[Source]
+        if self.pattern.lower().endswith(SPECTRA):
+            file, root = self.files[number], self.folder.resolve()
+            found = maps_of(file, root, self.channels, self.pixel)
+        elif self.whole:
             start = (number - min(self.files)) * count
             found = self.whole[start : start + count]
         else:
@@ -114,7 +129,7 @@ def _families(folder: Path, sidecar: Sidecar) -> Iterator[Files]:
     first = 1 if sidecar.first is None else sidecar.first
     for pattern in dict.fromkeys(patterns.values()):
         channels = [name for name, one in patterns.items() if one == pattern]
-        yield Files(folder, pattern, channels, first)
+        yield Files(folder, pattern, channels, first, sidecar.pixel())
 
 
 def _numbered(folder: Path, pattern: str) -> tuple[dict[int, Path], int]:
@@ -140,7 +155,7 @@ def _looked_through(families: list[Files], sidecar: Sidecar) -> tuple[Slices, li
     slices: Slices = {}
     faults: list[Fault] = []
     for number in _span(sidecar, {number for one in families for number in one.files}):
-        pictures: dict[str, Picture] = {}
+        pictures: dict[str, Source] = {}
         for one in families:
             try:
                 pictures |= one.pictures(number)
@@ -202,8 +217,7 @@ def _dataset(sidecar: Sidecar, slices: Slices, faults: list[Fault]) -> xr.Datase
     if sidecar.fiducial_gap:
         gap = [sidecar.fiducial_gap.get(number, NAN) for number in slices]
         variables["fiducial_gap"] = ("slice", np.array(gap), {"units": "nm"})
-    pixel = sidecar.pixel_size
-    y, x = pixel if isinstance(pixel, list) else (pixel, pixel)
+    y, x = sidecar.pixel()
     coords = {
         channel: (channel, np.array(list(sidecar.channels), dtype=str), {"long_name": channel}),
         "slice": ("slice", np.array(list(slices), np.int64), {"long_name": "slice"}),

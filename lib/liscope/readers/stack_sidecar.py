@@ -10,7 +10,9 @@
 
 ``{slice}`` stands for the number in a file's name, with zeros before it or without, ``{channel}``
 for the channel's name. Channels with the same file names are pages of one file, in the order given;
-a name without ``{slice}`` is one file of all slices, page by page. Further keys are in `Sidecar`.
+a name without ``{slice}`` is one file of all slices, page by page. EDS files (.bcf, .emd, .h5oina,
+.pts) hold one slice each; a channel is a map of that name, or a window around that element's X-ray
+line. Further keys are in `Sidecar`.
 A name is compared letter by letter: it is no regular expression, and cannot lead out of the folder.
 """
 
@@ -27,6 +29,7 @@ from ruamel.yaml.error import YAMLError
 from liscope.errors import ReaderError
 from liscope.readers.common import one_line
 from liscope.readers.slice_files import MAX_SLICES, NAME, PICTURES, TABLES
+from liscope.readers.slice_spectra import SPECTRA
 
 _MAX_BYTES = 1 << 18
 _MAX_LISTS = 100  # one within the other they take minutes
@@ -97,6 +100,11 @@ class Sidecar(BaseModel):
 
     @model_validator(mode="after")
     def _consistent(self) -> Sidecar:
+        spectra = [one for one in self.channels.values() if one.lower().endswith(SPECTRA)]
+        if spectra and (self.kind != "eds" or self.units != "count"):
+            raise ValueError(f"'{spectra[0]}' is an EDS file: kind is eds, and units are count")
+        if self.bse and self.bse.lower().endswith(SPECTRA):
+            raise ValueError("bse is no EDS file; export its pictures as TIFF")
         if self.units == "count/s" and self.dwell_time is None:
             raise ValueError("rates need dwell_time (s a pixel) to become counts")
         if self.last is not None and self.count is not None:
@@ -104,6 +112,11 @@ class Sidecar(BaseModel):
         if self.last is not None and not 0 <= self.last - (self.first or 0) < MAX_SLICES:
             raise ValueError(f"the last slice comes 0 to {MAX_SLICES - 1} behind the first")
         return self
+
+    def pixel(self) -> tuple[float, float]:
+        """Return height and width of a pixel, um."""
+        size = self.pixel_size
+        return (size[0], size[1]) if isinstance(size, list) else (size, size)
 
     def patterns(self) -> dict[str, str]:
         """Return the name pattern of each channel, with its name filled in; ``bse`` as ''."""
@@ -128,10 +141,12 @@ def check_pattern(pattern: str) -> None:
         raise ValueError(f"'{shown}' leads out of the folder or to a hidden file")
     if pattern.count("{slice}") > 1 or "{slice}" in pattern.rpartition("/")[0]:
         raise ValueError(f"'{shown}' has '{{slice}}' in a folder's name, or twice")
-    if path.suffix.lower() not in PICTURES + TABLES:
-        raise ValueError(f"'{shown}' is neither TIFF nor a table ({' '.join(PICTURES + TABLES)})")
-    if "{slice}" not in pattern and path.suffix.lower() in TABLES:
-        raise ValueError(f"'{shown}' is a table, which holds one slice; its name needs '{{slice}}'")
+    kind = path.suffix.lower()
+    if kind not in PICTURES + TABLES + SPECTRA:
+        known = " ".join(PICTURES + TABLES + SPECTRA)
+        raise ValueError(f"'{shown}' is neither TIFF nor a table nor an EDS file ({known})")
+    if "{slice}" not in pattern and kind not in PICTURES:
+        raise ValueError(f"'{shown}' holds one slice; its name needs '{{slice}}'")
 
 
 def read_sidecar(folder: Path) -> Sidecar:

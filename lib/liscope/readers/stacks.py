@@ -102,7 +102,7 @@ def from_maps(eds: xr.Dataset) -> xr.Dataset:
         If there are spectra only.
     """
     if "counts" not in eds:
-        why = "holds no maps of elements; make them of its spectra with line_maps"
+        why = "holds spectra only; name its elements as channels in a stack.yaml beside it"
         raise ReaderError(one_line(f"'{eds.attrs['source']}' {why}"))
     kept = [name for name in ("counts", "bse") if name in eds and {"y", "x"} <= set(eds[name].dims)]
     maps = eds[kept].drop_vars("energy", errors="ignore")
