@@ -10,6 +10,7 @@ import xarray as xr
 
 from liscope import volume
 from liscope.errors import DataError, ParameterError
+from liscope.volume.frames import Frames
 
 
 def stack(counts: np.ndarray, numbers: list[int], **attrs: object) -> xr.Dataset:
@@ -28,6 +29,20 @@ def small() -> xr.Dataset:
     counts = np.zeros((2, 3, 4, 5), np.uint16)
     counts[0, :, 0, 0], counts[1, :, :2] = 6, 60000
     return stack(counts, [0, 1, 3], slice_count=5, tilt=60.0)
+
+
+def test_marks_are_channels(small: xr.Dataset) -> None:
+    phases = [("a", "ion0"), ("coat", "Al")]
+    assert volume.marked({"SIMS": small}, phases, ["coat"]) == {"a": "ion0"}
+    with pytest.raises(ParameterError, match=r"phases: no channel 'La' for a; there are .*ion1"):
+        volume.marked({"SIMS": small}, [("a", "La")], [])
+
+
+def test_a_grid_needs_voxels(small: xr.Dataset) -> None:
+    frames = Frames.of(small["counts"], 100.0)
+    assert volume.common_grid(small["counts"], frames, (100.0, 50.0, 50.0)).shape == (4, 7, 9)
+    with pytest.raises(ParameterError, match=r"voxel: .* nm leave"):
+        volume.common_grid(small["counts"], frames, (5000.0, 50.0, 50.0))
 
 
 def test_what_is_there_and_what_is_not(small: xr.Dataset) -> None:

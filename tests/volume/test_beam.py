@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import xarray as xr
-from composites import BEAM, balls, counted, known
+from composites import BEAM, STEP, balls, counted, known
+from scipy import ndimage
 
 from liscope.errors import ParameterError
 from liscope.volume.beam import Width, beam_width
@@ -58,9 +59,22 @@ def test_without_a_step_it_cannot_be_told(composite: tuple[np.ndarray, np.ndarra
     flat = counted(label, 1)
     flat = flat.copy(data=np.random.default_rng(1).poisson(9, flat.shape).astype(np.float32))
     found = measured(label, flat)
-    assert not found.told and "no step" in found.verdict
-    with pytest.raises(ParameterError, match="cannot tell: no step"):
-        depletion(flat, known(label), found)
+    assert np.isnan(found.lateral) and "no step" in found.verdict
+    lost = depletion(flat, known(label), found)
+    assert np.isnan(lost.depth) and "no step" in lost.verdict and "give beam" in lost.verdict
+
+
+@pytest.mark.parametrize(("blur", "word"), [(0.0, "below 15"), (400.0, "above 240")])
+def test_a_width_beyond_those_tried_is_said(
+    composite: tuple[np.ndarray, np.ndarray], blur: float, word: str
+) -> None:
+    label, _ = composite
+    rate = np.where(label == 3, 14.0, 1.0)
+    mean = ndimage.gaussian_filter(rate, (0, blur / STEP[1], blur / STEP[2]))
+    volume = counted(label, 1).sel(channel=["6Li+"])
+    counts = np.random.default_rng(2).poisson(mean)[None].astype(np.float32)
+    found = beam_width(volume.copy(data=counts), known(label), block=2.4)
+    assert np.isnan(found.lateral) and word in found.verdict
 
 
 def test_few_boundaries_cannot_tell(composite: tuple[np.ndarray, np.ndarray]) -> None:

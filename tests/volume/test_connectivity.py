@@ -48,6 +48,9 @@ def test_across_slices_that_are_missing_it_cannot_be_told() -> None:
     table = connectivity_table(labelled(label))
     assert table.loc[("matrix", "z"), ["percolating", "percolating_most"]].isna().all()
     assert table.loc[("matrix", "z"), "from_first"] == pytest.approx(4 / 7)
+    label[-1] = 0
+    ends = connectivity_table(labelled(label)).loc[("matrix", "z"), ["from_first", "from_last"]]
+    assert list(ends.isna()) == [False, True]
     assert table.loc[("matrix", "x"), "percolating"] == 1
 
 

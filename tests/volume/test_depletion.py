@@ -64,6 +64,13 @@ def test_chunks_do_not_matter(composite: tuple[np.ndarray, np.ndarray]) -> None:
     assert lazy.amplitude_low == pytest.approx(whole.amplitude_low, rel=1e-6)
 
 
+def test_no_more_than_all_can_be_lost(composite: tuple[np.ndarray, np.ndarray]) -> None:
+    label, inside = composite
+    found = found_in(label, 0.95 * np.exp(-inside / 150), 1)
+    assert found.verdict == "found"
+    assert found.amplitude_low < 0.95 < found.amplitude_high <= 1
+
+
 def test_few_blocks_cannot_tell() -> None:
     label, inside = balls((30, 40, 50), 2, count=4)
     volume = counted(label, 1, 0.5 * np.exp(-inside / 300))

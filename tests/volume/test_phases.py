@@ -7,11 +7,14 @@ import numpy as np
 import pytest
 import xarray as xr
 from composites import BEAM, CHANNELS, LATERAL, NAMES, RATES, balls, counted
+from scipy import special
 
 from liscope.errors import DataError, ParameterError
 from liscope.volume.components import phase_components
+from liscope.volume.frames import Frames, Grid
 from liscope.volume.phases import identify
-from liscope.volume.response import X_RAYS, Response, responses_of
+from liscope.volume.resample import onto_grid
+from liscope.volume.response import X_RAYS, Response, ion_response, responses_of
 
 SHAPE = (20, 56, 72)
 SEEN = {name: Response(LATERAL) for name in CHANNELS[:-1]} | {"6Li+": Response(BEAM)}
@@ -168,3 +171,24 @@ def test_strips_of_rows_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     lazy = identify(volume.chunk(channel=1, z=4), components=components)
     whole = identify(volume, components=components)
     np.testing.assert_array_equal(lazy["probability"], whole["probability"])
+
+
+@pytest.mark.parametrize("pixel", [0.05, 0.1, 0.2])
+def test_interpolation_blurs_by_the_recorded_pixel(pixel: float) -> None:
+    """An edge recorded at all fractions of a pixel, and how wide it is on a finer grid."""
+    beam, count = 0.1, int(12 / pixel)
+    x = pixel * (np.arange(count) + 0.5)
+    shifts = pixel * (np.arange(40) + 0.5) / 40
+    edges = special.ndtr((x - 6.013 - shifts[:, None]) * 2.355 / beam)
+    axes = {dim: (dim, x[:n], {"units": "um"}) for dim, n in (("y", 6), ("x", count))}
+    stack = xr.DataArray(
+        np.tile(edges[None, :, None].astype(np.float32), (1, 1, 6, 1)),
+        {"ion": ["6Li+"], "slice": np.arange(40), **axes},
+        ("ion", "slice", "y", "x"),
+    )
+    frames = Frames.of(stack, 60).moved(np.stack([0 * shifts, shifts], -1))
+    grid = Grid((0.06, pixel, 0.01), (0.0, 2 * pixel, 4.0), (40, 2, 400))
+    fall = np.diff(onto_grid(stack, frames, grid)[0, :, 0].mean("z"))
+    place = 0.01 * np.arange(399)
+    width = np.sqrt(np.average((place - np.average(place, weights=fall)) ** 2, weights=fall))
+    assert ion_response(beam, stack).lateral == pytest.approx(1e3 * width, rel=0.02)

@@ -126,6 +126,20 @@ def test_a_mirrored_stack_has_no_place(pair: tuple[xr.DataArray, xr.DataArray]) 
     assert not mirrored.found and CHANCE in mirrored.reason
 
 
+def test_a_group_of_something_else_has_no_say(
+    pair: tuple[xr.DataArray, xr.DataArray], match: Match
+) -> None:
+    """The last third of SIMS lies 0.86 um off, or shows nothing: the others decide."""
+    eds, sims = pair
+    for last in (np.roll(sims.to_numpy()[:, 8:], 12, axis=2), np.zeros_like(sims[:, 8:])):
+        counts = np.concatenate([sims.to_numpy()[:, :8], last], axis=1)
+        found = place(eds, sims.copy(data=counts))
+        assert found.found and list(found.groups["agrees"]) == [True, True, False]
+        assert found.rotation == pytest.approx(match.rotation, abs=0.1)
+        np.testing.assert_allclose(found.shift, match.shift, atol=0.05)
+        assert np.rad2deg(np.sqrt(found.covariance[0, 0])) < 0.2
+
+
 def test_what_has_no_contrast_is_refused(pair: tuple[xr.DataArray, xr.DataArray]) -> None:
     eds, sims = pair
     with pytest.raises(DataError, match="flat"):

@@ -223,7 +223,7 @@ def camera(faces: dict[str, tuple[float, float]]) -> list[float]:
     middle = np.array([np.mean(faces[dim]) for dim in "xyz"])
     reach = float(np.linalg.norm([np.ptp(faces[dim]) for dim in "xyz"]))
     away = np.array([-0.45, -0.55, -1.0])
-    place = middle + 1.75 * reach * away / np.linalg.norm(away)
+    place = middle + 1.95 * reach * away / np.linalg.norm(away)
     return [*map(float, place), *map(float, middle), 0.0, -1.0, 0.0]
 
 

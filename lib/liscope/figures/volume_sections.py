@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 WIDTH, HEIGHT = 6.2, 6.6  # inches that two pictures, side by side or stacked, take at most
 VIEWS = {"xy": ("y", "x"), "xz": ("z", "x"), "yz": ("y", "z")}  # down and to the right
+FRAME = 320  # pixels of the widest cut in JupyterLab: two fit side by side
 CUT = "#ffffff"  # the line where another cut runs
 
 
@@ -175,9 +176,11 @@ def explore_volume(volume: xr.DataArray | xr.Dataset) -> hv.Layout | None:
     """
     if not in_jupyterlab():
         return None
+    import holoviews as hv
     import hvplot
 
     hvplot.extension("bokeh", inline=True)  # from this machine: works without a network
+    hv.output(widget_location="top_left")  # beside wide pictures they would lie out of sight
     return sliding(volume)
 
 
@@ -204,7 +207,8 @@ def sliding(volume: xr.DataArray | xr.Dataset) -> hv.Layout:
         (through,) = set("xyz") - set(view)
         places = to_units(image[through], "um").to_numpy().astype(float).tolist()
         dimension = hv.Dimension(f"{through} / um", values=places, default=places[len(places) // 2])
-        wide = 480 if view != "yz" else 160
+        lengths = {dim: high - low for dim, (low, high) in faces.items()}
+        wide = round(FRAME * lengths[VIEWS[view][1]] / max(lengths["x"], lengths["z"]))
         return hv.DynamicMap(partial(shown, view), kdims=[dimension]).opts(
             cmap=colours if isinstance(colours, str) else [to_hex(c) for c in colours.colors],
             clim=(norm.vmin, norm.vmax), invert_yaxis=True, data_aspect=1, tools=["hover"],

@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 from liscope.workflow.parameters import Input, Meaning, Parameters, Quantity
 
 Line = tuple[float, float, float, float, float]
+Side = Annotated[float, Field(ge=1, le=10_000)]  # nm
 
 
 class FibSimsEdsVolume(Parameters):
@@ -59,7 +60,7 @@ class FibSimsEdsVolume(Parameters):
         float, Quantity("degree", "of one instrument's field against the other's")
     ] = Field(5.0, ge=0, le=30)
     voxel: Annotated[
-        tuple[float, float, float] | None,
+        tuple[Side, Side, Side] | None,
         Quantity("nm", "z, y, x of the common grid; null: the EDS pixels and mean thickness"),
     ] = (60.0, 81.4, 81.4)
     interpolation: Annotated[
@@ -82,6 +83,8 @@ class FibSimsEdsVolume(Parameters):
         names = [name for name, _ in self.phases]
         if len(set(names)) < len(names):
             raise ValueError(f"phases: got {names}; right are distinct names")
+        if len(set(self.lithium)) < len(self.lithium):
+            raise ValueError(f"lithium: got {self.lithium}; right is each ion once")
         for field, given in (("host", [self.host]), ("coats", self.coats)):
             if strange := sorted(set(given) - set(names)):
                 raise ValueError(f"{field}: got {strange[0]!r}; right is one of {', '.join(names)}")

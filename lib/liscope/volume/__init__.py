@@ -12,7 +12,16 @@ Everything that works on voxels takes dask arrays as well, in blocks of a few sl
 
 from liscope.volume.agreement import agreement, known_frames, known_labels, misplaced
 from liscope.volume.arithmetic import electron_range, printed_numbers
-from liscope.volume.assembly import corner, frames_of, only, pictures, steady_table, told
+from liscope.volume.assembly import (
+    common_grid,
+    corner,
+    frames_of,
+    marked,
+    only,
+    pictures,
+    steady_table,
+    told,
+)
 from liscope.volume.beam import Width, beam_width
 from liscope.volume.chords import chord_table
 from liscope.volume.connectivity import connectivity_table
@@ -46,15 +55,16 @@ from liscope.volume.profiles import edge_profile, line_profile
 from liscope.volume.registering import Match, register_stacks
 from liscope.volume.report import across, depletion_table, edge_table, match_table, profile_table
 from liscope.volume.resample import onto_grid, variance_share
-from liscope.volume.response import Response
+from liscope.volume.response import Response, ion_response
 from liscope.volume.segmented import labelled
 from liscope.volume.separation import separate
-from liscope.volume.sizes import size_distribution, size_table, sizes_of
+from liscope.volume.sizes import SMALLEST, size_distribution, size_table, sizes_of
 from liscope.volume.thickness import slice_depths
 from liscope.volume.tilt import untilted
 from liscope.volume.tortuosity import tortuosity_table
 
 __all__ = [
+    "SMALLEST",
     "Depletion",
     "Drift",
     "Frames",
@@ -68,6 +78,7 @@ __all__ = [
     "beam_width",
     "chord_table",
     "coarsening_table",
+    "common_grid",
     "component_table",
     "connectivity_table",
     "contact_table",
@@ -87,6 +98,7 @@ __all__ = [
     "identify",
     "in_grey_levels",
     "interpolation_table",
+    "ion_response",
     "joint_histogram",
     "joint_moments",
     "joint_statistics",
@@ -99,6 +111,7 @@ __all__ = [
     "local_covariance",
     "local_limit",
     "log_scaled",
+    "marked",
     "match_table",
     "min_max",
     "misplaced",

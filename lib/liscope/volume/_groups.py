@@ -136,7 +136,11 @@ def grouped(scene: Scene, start: Placement) -> Groups:
     for eds, sims in scene.means:
         nudged = _nudged(start, field, rng)
         maps = (np.tensordot(mixture, eds, 1), field), (sims, there)
-        placed, _ = refine(*maps, nudged, rigid=True)
+        try:
+            placed, _ = refine(*maps, nudged, rigid=True)
+        except RuntimeError:  # SimpleITK: flat, or nothing in common; this group says nothing
+            found.append((nudged.matrix, np.full(2, np.nan)))
+            continue
         found.append((placed.matrix, placed(field.centre) - field.centre))
     return _together(scene, start, found, mixture, float(np.median([r for _, r in mixed])))
 
@@ -172,7 +176,9 @@ def _together(
     angles = np.array([np.arctan2(m[0, 1], m[0, 0]) for m, _ in found])
     shift = np.array([moved for _, moved in found])
     corners = np.array([away @ m.T + moved for m, moved in found])  # less the middle
-    off = np.hypot(*np.moveaxis(corners - np.median(corners, 0), -1, 0)).max(1)
+    if not np.isfinite(shift).any():
+        raise DataError("no group of slices of SIMS has anything in common with EDS")
+    off = np.hypot(*np.moveaxis(corners - np.nanmedian(corners, 0), -1, 0)).max(1)
     allowed = AGREE + DRIFTING * np.abs(scene.depth - np.median(scene.depth))
     began = start(field.corners()) - field.centre
     wandered = np.hypot(*np.moveaxis(corners - began, -1, 0)).max(1)
@@ -182,7 +188,9 @@ def _together(
     matrix = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
     reason = _doubt(agree, off, wandered - wander, like)
     common = np.ones(scene.eds.shape, bool)
-    for (eds, sims), moved in zip(scene.means, shift, strict=True):
+    for (eds, sims), moved, good in zip(scene.means, shift, agree, strict=True):
+        if not good:
+            continue
         placement = Placement(matrix, moved, field.centre, start.half)
         there = onto(scene.sims.copy(data=sims), scene.eds, placement)
         common &= np.isfinite(eds).all(0) & np.isfinite(there.to_numpy())
@@ -192,8 +200,9 @@ def _together(
 def _doubt(agree: NDArray[np.bool_], off: Array, beyond: Array, like: float) -> str:
     if like < ALIKE:
         return f"SIMS is like no mixture of EDS channels there (correlation {like:.2f})"
-    if beyond.min() > 0:
-        return f"the finer steps wandered {beyond.min():.2f} um too far from the start"
+    if np.nanmin(beyond) > 0:
+        return f"the finer steps wandered {np.nanmin(beyond):.2f} um too far from the start"
     if agree.sum() < max(2, SHARE * len(agree)):
-        return f"groups of slices do not agree: their corners lie up to {off.max():.2f} um apart"
+        far = np.nanmax(off)
+        return f"groups of slices do not agree: their corners lie up to {far:.2f} um apart"
     return ""

@@ -11,7 +11,7 @@ import xarray as xr
 from liscope.errors import ParameterError
 from liscope.history import noted
 from liscope.volume.drift import Drift
-from liscope.volume.frames import Frames
+from liscope.volume.frames import Frames, Grid
 from liscope.volume.tilt import untilted
 
 if TYPE_CHECKING:
@@ -54,6 +54,41 @@ def only(stack: xr.Dataset, ions: Sequence[str]) -> xr.Dataset:
     total = total.expand_dims({dim: [ions[0]]}).transpose(*counts.dims)
     others = stack.drop_dims(dim)
     return others.assign(counts=noted(total, counts, f"sum of {', '.join(ions)}"))
+
+
+def marked(
+    stacks: Mapping[str, xr.Dataset], phases: Sequence[tuple[str, str]], coats: Sequence[str]
+) -> dict[str, str]:
+    """Return each phase's mark, but for coats that have none among the channels.
+
+    Raises
+    ------
+    ParameterError
+        If the mark of another phase is no channel.
+    """
+    there = [str(n) for s in stacks.values() for n in s["counts"][channel_of(s["counts"])].values]
+    for name, mark in phases:
+        if mark not in there and name not in coats:
+            raise ParameterError(f"phases: no channel '{mark}' for {name}; there are {there}")
+    return {name: mark for name, mark in phases if mark in there}
+
+
+def common_grid(
+    stack: xr.DataArray, frames: Frames, voxel: tuple[float, float, float] | None
+) -> Grid:
+    """Return the grid over what a stack shows, of voxels (z, y, x), nm; None: as recorded.
+
+    Raises
+    ------
+    ParameterError
+        If fewer than two voxels lie along an axis.
+    """
+    grid = Grid.over(stack, frames, voxel and (voxel[0] / 1e3, voxel[1] / 1e3, voxel[2] / 1e3))
+    if min(grid.shape) < 2:
+        raise ParameterError(
+            f"voxel: {voxel} nm leave {grid.shape} voxels (z, y, x); right are two or more each"
+        )
+    return grid
 
 
 def frames_of(stack: xr.Dataset, depths: xr.Dataset, drift: Drift | None) -> Frames:

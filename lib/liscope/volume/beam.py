@@ -25,8 +25,8 @@ from liscope.volume.surface import BLOCK, Cells, Visit, block_of, blocks_in, num
 Array = NDArray[np.float64]
 Floats = NDArray[np.float32]
 
-WIDTHS = np.arange(20.0, 121.0, 5.0)  # nm, that are tried
-FINE = 0.1  # nm
+WIDTHS = np.geomspace(15.0, 240.0, 24)  # nm, that are tried
+FINE = np.geomspace(15.0, 240.0, 3000)  # nm, between which it is decided
 NEAR = 400.0  # nm from a boundary: what tells the width
 AWAY = 800.0  # nm from the host, which may have lost lithium
 ENOUGH = 300  # voxels of a slice
@@ -53,11 +53,6 @@ class Width:
     def error(self) -> float:
         """Half of the interval of 95 % over 1.96: a standard deviation, nm."""
         return (self.high - self.low) / 3.92
-
-    @property
-    def told(self) -> bool:
-        """Whether there is a width."""
-        return bool(np.isfinite(self.lateral))
 
 
 def beam_width(
@@ -157,9 +152,12 @@ def _judged(deviance: Array, random: np.random.Generator) -> Width:
     if blocks < FEWEST:
         return _nothing(blocks, f"only {blocks} blocks hold boundaries of other phases")
     total = deviance.sum(0)
-    best = int(np.argmin(total))
-    if min(total[0], total[-1]) - total[best] < STEPPED:
+    rise = total[[0, -1]] - total.min()
+    if rise.max() < STEPPED:
         return _nothing(blocks, "no step of lithium at the boundaries of other phases")
+    if rise.min() < STEPPED:
+        beyond = f"below {WIDTHS[0]:g}" if rise[0] < STEPPED else f"above {WIDTHS[-1]:g}"
+        return _nothing(blocks, f"the width is {beyond} nm, where it is not looked for")
     drawn = random.multinomial(blocks, np.full(blocks, 1 / blocks), RESAMPLED)
     again = _lowest(drawn.astype(float) @ deviance)
     tail = (1 - LEVEL) / 2
@@ -177,5 +175,5 @@ def _lowest(deviance: Array) -> Array:
     """Return at which width tables (table, width) are lowest, between the widths tried, nm."""
     from scipy.interpolate import CubicSpline
 
-    fine = np.arange(WIDTHS[0], WIDTHS[-1], FINE)
-    return np.asarray(fine[np.argmin(CubicSpline(WIDTHS, deviance, axis=1)(fine), axis=1)])
+    curve = CubicSpline(np.log(WIDTHS), deviance, axis=1)
+    return np.asarray(FINE[np.argmin(curve(np.log(FINE)), axis=1)])

@@ -10,6 +10,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import xarray as xr
+from numpy.typing import NDArray
 
 from liscope.volume._voxels import DIMS, labels_of, names_of
 from liscope.volume.label_table import tables
@@ -36,7 +37,8 @@ def connectivity_table(phases: xr.Dataset | xr.DataArray) -> pd.DataFrame:
         touch no border at all, and ``isolated_least`` by edges and corners; ``cut``, in clusters
         that touch a border without percolating, of which the volume cannot tell; the share of the
         largest cluster (``largest``) and the number of ``clusters``. NaN where there is nothing of
-        a phase, and ``percolating`` where no voxel of a plane across the axis was measured.
+        a phase, ``percolating`` where no voxel of a plane across the axis was measured, and
+        ``from_first`` and ``from_last`` where none of the first or last plane was.
     """
     label, names = labels_of(phases), names_of(phases)
     label = label.assign_attrs(phase_names=names)
@@ -47,16 +49,20 @@ def connectivity_table(phases: xr.Dataset | xr.DataArray) -> pd.DataFrame:
         for dim in DIMS
     ]
     table = pd.DataFrame(rows).set_index(["phase", "along"])
-    table.loc[(slice(None), _interrupted(label)), ["percolating", "percolating_most"]] = np.nan
+    for dim, seen in _planes_seen(label).items():
+        ends = {"from_first": seen[0], "from_last": seen[-1]}
+        ends |= dict.fromkeys(("percolating", "percolating_most"), seen.all())
+        unknown = [name for name, known in ends.items() if not known]
+        table.loc[(slice(None), dim), unknown] = np.nan
     return table
 
 
-def _interrupted(label: xr.DataArray) -> list[str]:
-    """Return the axes across which a plane was not measured at all."""
+def _planes_seen(label: xr.DataArray) -> dict[str, NDArray[np.bool_]]:
+    """Return for each axis which planes across it have a voxel that was measured."""
     seen = label != 0
     planes = {dim: seen.any([other for other in DIMS if other != dim]) for dim in DIMS}
-    whole = xr.Dataset({f"{dim}_seen": plane for dim, plane in planes.items()}).compute()
-    return [dim for dim in DIMS if not whole[f"{dim}_seen"].all()]
+    found = xr.Dataset({f"{dim}_seen": plane for dim, plane in planes.items()}).compute()
+    return {dim: found[f"{dim}_seen"].to_numpy() for dim in DIMS}
 
 
 def _row(sure: pd.DataFrame, possible: pd.DataFrame, phase: str, dim: str) -> dict[str, float]:

@@ -39,7 +39,7 @@ Floats = NDArray[np.float32]
 DEPTHS = np.geomspace(60, 1500, 56)  # nm, that are tried
 AMPLITUDES = np.linspace(-0.6, 1.0, 81)  # below 0: more at the surface
 REACH = 1200.0  # nm, the farthest distance from the surface that is looked at
-RIM = 120.0  # nm from the surface, two widths of the beam: labels decide there, not lithium
+RIM = 120.0  # nm from the surface, or two widths of the beam: labels decide there, not lithium
 CLASSES = 28  # of distance
 SURE = 0.9  # probability of voxels that tell another phase's rate
 ENOUGH = 500  # voxels of other phases that tell a slice's gain
@@ -80,7 +80,7 @@ def depletion(
     beam: Response | Width = IONS,
     phase: str = "LLZTO",
     channel: str = "6Li+",
-    rim: float = RIM,
+    rim: float | None = None,
     block: float = BLOCK,
     seed: int = 0,
 ) -> Depletion:
@@ -104,7 +104,7 @@ def depletion(
     phase, channel
         Which loses what.
     rim
-        Voxels nearer to the surface do not count, nm.
+        Voxels nearer to the surface do not count, nm; None: 120, or two widths of a wider beam.
     block
         Side of the blocks in the plane, um, at least that of a particle; the level is free in each
         of them, and in each slab of some slices.
@@ -114,10 +114,13 @@ def depletion(
     Raises
     ------
     ParameterError
-        If there is no such phase or channel, or the beam's width could not be measured.
+        If there is no such phase or channel.
     """
     if channel not in [str(name) for name in volume["channel"].to_numpy()]:
         raise ParameterError(f"channel '{channel}' is not in the volume")
+    if isinstance(beam, Width) and not np.isfinite(beam.lateral):
+        return _nothing(0, f"the ion beam's width is not known ({beam.verdict}); give beam")
+    rim = max(RIM, 2 * beam.lateral) if rim is None else rim
     voxel = steps_of(volume)
     work = partial(
         _by_distance,
@@ -137,8 +140,6 @@ def _beams(beam: Response | Width) -> tuple[float, ...]:
     """Return the width, nm, and where it was measured those one standard deviation off it."""
     if isinstance(beam, Response):
         return (beam.lateral,)
-    if not beam.told:
-        raise ParameterError(f"beam: its width {beam.verdict}; give one")
     return (beam.lateral, beam.lateral - beam.error, beam.lateral + beam.error)
 
 
@@ -248,7 +249,7 @@ def _judged(likelihoods: list[Array], half: float, random: np.random.Generator) 
         return _nothing(blocks, "the depth is beyond what fits", amplitude, low[1], high[1])
     ends = np.array([low[1], high[1]])
     least, most = ends * np.exp(np.sign(ends) * np.array([-1, 1]) * half / depth)
-    of_depth, of_loss = (float(low[0]), float(high[0])), (float(least), float(most))
+    of_depth, of_loss = (float(low[0]), float(high[0])), (float(least), min(float(most), 1.0))
     return Depletion(float(depth), *of_depth, float(amplitude), *of_loss, blocks, "found")
 
 

@@ -217,7 +217,7 @@ def _match(
     frames = placed.moved(np.einsum("sij,sj->si", placed.matrix, residual))
     own = groups.left(scene, residual)
     covariance = np.zeros((3, 3))
-    covariance[0, 0] = groups.angles.var(ddof=1) / len(groups.angles)
+    covariance[0, 0] = groups.angles[groups.agree].var(ddof=1) / groups.agree.sum()
     covariance[1:, 1:] = np.cov(own.T) / len(own)
     if np.isfinite(depth_error):
         covariance[1, 1] += (lean * depth_error) ** 2
@@ -226,7 +226,7 @@ def _match(
         frames=frames.after(np.eye(2), np.array([-seen * lean, 0.0])),
         found=True,
         rotation=groups.rotation,
-        shift=groups.shift.mean(0) + residual.mean(0) - np.array([seen * lean, 0]),
+        shift=groups.shift[groups.agree].mean(0) + residual.mean(0) - np.array([seen * lean, 0]),
         covariance=covariance,
         residual=residual,
         residual_error=error,

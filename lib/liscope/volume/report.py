@@ -69,6 +69,8 @@ def depletion_table(found: Depletion, beam: Width | Response) -> pd.DataFrame:
 def across(particles: pd.DataFrame, phase: str | None = None) -> Line:
     """Return the line along x through the middle of the largest particle: z, y, x, y, x in um.
 
+    It begins and ends half a um beyond the particle, which may be beyond the volume.
+
     Parameters
     ----------
     particles
@@ -85,7 +87,7 @@ def across(particles: pd.DataFrame, phase: str | None = None) -> Line:
     one = there.sort_values("voxels").iloc[-1]
     half = float(one["extent_x_um"]) / 2 + BEYOND
     z, y, x = (float(one[f"{dim}_um"]) for dim in "zyx")
-    return z, y, max(x - half, 0.0), y, x + half
+    return z, y, x - half, y, x + half
 
 
 def profile_table(profile: xr.Dataset, line: Line) -> pd.DataFrame:

@@ -73,7 +73,7 @@ def onto_grid(
     -------
     (channel, z, y, x), float32, lazily where the stack is. NaN outside the pictures, whose pixels
     reach half a pixel beyond their centres; more than half a slice above the first or below the
-    last one, and in the middle of more than three missing ones; and where a pixel that has a
+    last one, and more than two usual distances of slices from any; and where a pixel that has a
     weight is NaN.
 
     Raises

@@ -22,6 +22,7 @@ Floats = NDArray[np.float32]
 AXES = ("z", "y", "x")
 REACH = 2.5  # standard deviations of a Gaussian that are kept: 98.8 %
 USUAL_DENSITY = 5.0  # g/cm3
+FULL_WIDTH = 2.355  # at half maximum, of a Gaussian, in standard deviations
 
 
 @dataclass(frozen=True)
@@ -61,6 +62,20 @@ class Response:
 # 100 nm wide (full width at half maximum); interpolation to a grid adds as much again.
 X_RAYS = Response(lateral=80.0, depth=65.0)
 IONS = Response(lateral=55.0)
+
+
+def ion_response(beam: float, stack: xr.DataArray) -> Response:
+    """Return the response of ions: the beam, and linear interpolation between recorded pixels.
+
+    Parameters
+    ----------
+    beam
+        Full width at half maximum, um.
+    stack
+        The pictures (..., y, x); interpolation adds, on average, a sixth of a pixel's square.
+    """
+    pixel = abs(float(to_units(stack["x"], "nm")[1] - to_units(stack["x"], "nm")[0]))
+    return Response(float(np.hypot(1e3 * beam / FULL_WIDTH, pixel / 6**0.5)))
 
 
 def responses_of(
