@@ -60,6 +60,12 @@ def test_slices_left_out_are_named(small: xr.Dataset) -> None:
     assert volume.missing_slices(small) == [2]
 
 
+def test_missing_slices_do_not_make_the_grid_coarser(small: xr.Dataset) -> None:
+    frames = Frames.of(small["counts"], 100.0)  # slices 0, 1 and 3
+    grid = volume.common_grid(small["counts"], frames, None)
+    assert grid.step == pytest.approx((0.1, 0.1, 0.1)) and grid.shape[0] == 4
+
+
 def test_ions_are_summed_without_overflow(small: xr.Dataset) -> None:
     one = volume.only(small, ["ion1", "ion0"])
     assert one["counts"].sizes["ion"] == 1 and one["ion"].item() == "ion1"

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
+from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.patches import Ellipse, Patch
 from scipy.stats import chi2
 
 from liscope.figures.style import BLUE, GREY, ORANGE
-from liscope.figures.volume_style import add_scale_bar, bare, sides
+from liscope.figures.volume_style import NOTHING, add_scale_bar, bare, sides
 
 if TYPE_CHECKING:
     from liscope.volume.drift import Drift
@@ -107,6 +108,7 @@ def registration_figure(
     after: xr.DataArray,
     covariance: np.ndarray,
     pixel: float,
+    names: tuple[str, str] = ("fixed", "moving"),
 ) -> Figure:
     """Draw one instrument over the other before and after, and how well their shift is known.
 
@@ -122,6 +124,8 @@ def registration_figure(
         (2, 2: y, x) of the shift, um2.
     pixel
         Of the moving instrument, nm; a third of it is drawn for comparison.
+    names
+        Of what the fixed and the moving pictures show.
     """
     high, wide = (np.ptp(side) for side in sides(fixed).values())
     figure = Figure(figsize=(10.2, 3.7 * high / wide + 0.8), layout="constrained")
@@ -132,7 +136,7 @@ def registration_figure(
         bare(axis, title)
         add_scale_bar(axis)
     axes[0].legend(
-        handles=[Patch(color=FIXED, label="fixed"), Patch(color=MOVING, label="moving")],
+        handles=[Patch(color=c, label=n) for c, n in zip((FIXED, MOVING), names, strict=True)],
         loc="upper right", fontsize=7,
     )  # fmt: skip
     _ellipse(axes[2], np.asarray(covariance, float), pixel)
@@ -140,9 +144,13 @@ def registration_figure(
 
 
 def blend(fixed: xr.DataArray, moving: xr.DataArray) -> np.ndarray:
-    """Return (y, x, 3) where both pictures, made alike in contrast, add up in their colours."""
+    """Return (y, x, 3) where both pictures, made alike in contrast, add up in their colours.
+
+    Grey where one of them shows nothing.
+    """
     one, other = (_levelled(image)[..., None] for image in (fixed, moving))
-    return np.asarray(np.clip(one * np.array(FIXED) + other * np.array(MOVING), 0, 1))
+    seen = np.clip(one * np.array(FIXED) + other * np.array(MOVING), 0, 1)
+    return np.where(np.isfinite(seen), seen, to_rgb(NOTHING))
 
 
 def _levelled(image: xr.DataArray) -> np.ndarray:
@@ -150,7 +158,7 @@ def _levelled(image: xr.DataArray) -> np.ndarray:
     if not np.isfinite(values).any():
         return np.zeros_like(values)
     low, high = np.nanquantile(values, [0.02, 0.98])
-    return np.asarray(np.nan_to_num(np.clip((values - low) / ((high - low) or 1.0), 0, 1)))
+    return np.asarray(np.clip((values - low) / ((high - low) or 1.0), 0, 1))
 
 
 def _ellipse(axis: Axes, covariance: np.ndarray, pixel: float) -> None:

@@ -9,6 +9,8 @@ from pydantic import Field, model_validator
 from liscope.workflow.parameters import Input, Meaning, Parameters, Quantity
 
 Line = tuple[float, float, float, float, float]
+Reach = Annotated[float, Field(ge=0, le=5000)]  # nm
+Density = Annotated[float, Field(ge=0.1, le=25)]  # g/cm3
 Side = Annotated[float, Field(ge=1, le=10_000)]  # nm
 
 
@@ -70,6 +72,14 @@ class FibSimsEdsVolume(Parameters):
         float | None,
         Quantity("um", "full width of the ion beam at half maximum; null: measured at edges"),
     ] = Field(None, gt=0, le=10)
+    x_rays: Annotated[
+        tuple[Reach, Reach],
+        Quantity("nm", "where X-rays come from at 5 kV: sideways (sd), and mean depth at 5 g/cm3"),
+    ] = (80.0, 65.0)
+    densities: Annotated[
+        list[tuple[str, Density]],
+        Quantity("g/cm^3", "of phases: X-rays come from deeper in a light one; others count as 5"),
+    ] = Field([("LLZTO", 5.4), ("LCO", 5.05), ("carbon", 1.9)])
     line: Annotated[
         Line | None,
         Quantity("um", "z and two ends (y, x) of a profile; null: across the largest particle"),
@@ -87,7 +97,9 @@ class FibSimsEdsVolume(Parameters):
             raise ValueError(f"lithium: got {self.lithium}; right is each ion once")
         for field, given in (("host", [self.host]), ("coats", self.coats)):
             if strange := sorted(set(given) - set(names)):
-                raise ValueError(f"{field}: got {strange[0]!r}; right is one of {', '.join(names)}")
+                none = "; or none: coats: []" if field == "coats" else ""
+                right = f"right is one of {', '.join(names)}{none}"
+                raise ValueError(f"{field}: got {strange[0]!r}; {right}")
         return self
 
     @model_validator(mode="after")

@@ -20,7 +20,7 @@ from liscope.readers.slice_spectra import SPECTRA, ElementMap, maps_of
 from liscope.readers.stack_sidecar import Sidecar, read_sidecar
 from liscope.readers.stacks import ATTRIBUTES, REFUSE, Missing
 
-_REMEDY = "copy it again, or leave the slice out with missing='leave out'"
+_REMEDY = "copy it again, or leave the slice out (missing: leave out)"
 
 
 @dataclass(frozen=True)
@@ -84,6 +84,8 @@ class Files:
         ReaderError
             Without the file's name.
         """
+        if not self.files:
+            raise ReaderError("is missing, as are all files of that name; check 'channels'")
         if number not in self.files:
             raise ReaderError("is missing")
         count = len(self.channels)

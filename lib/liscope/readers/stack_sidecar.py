@@ -36,6 +36,8 @@ _MAX_LISTS = 100  # one within the other they take minutes
 _NEEDED = "kind, channels, pixel_size, slice_thickness and tilt (see docs/formats.md)"
 
 Length = Annotated[float, Field(gt=0, lt=1e6)]
+Pixel = Annotated[float, Field(gt=0, le=20)]  # um: nobody looks at a section with larger ones
+Thickness = Annotated[float, Field(ge=1, le=20_000)]  # nm
 Number = Annotated[int, Field(ge=0, lt=10**9)]
 
 
@@ -65,8 +67,8 @@ class Sidecar(BaseModel):
 
     kind: Literal["eds", "sims"]
     channels: dict[str, str] = Field(min_length=1, max_length=256)
-    pixel_size: Length | Annotated[list[Length], Field(min_length=2, max_length=2)]
-    slice_thickness: Length
+    pixel_size: Pixel | Annotated[list[Pixel], Field(min_length=2, max_length=2)]
+    slice_thickness: Thickness
     tilt: float = Field(ge=0, lt=90)
     first: Number | None = None
     last: Number | None = None
@@ -183,4 +185,8 @@ def _first(error: ValidationError) -> str:
         return f"an unknown key '{key}'; it may have {known}"
     if fault["type"] == "missing":
         return f"no '{key}'; it needs {_NEEDED}"
-    return f"a wrong '{key}': {fault['msg'].removeprefix('Value error, ')}"
+    why = fault["msg"].removeprefix("Value error, ")
+    if not fault["loc"]:
+        return f"a contradiction: {why}"
+    unit = {"pixel_size": " (um)", "slice_thickness": " (nm)"}.get(str(fault["loc"][0]), "")
+    return f"a wrong '{str(fault['loc'][0]) if unit else key}'{unit}: {why}"

@@ -59,7 +59,10 @@ def scene_of(stacks: tuple[xr.DataArray, xr.DataArray], frames: tuple[Frames, Fr
     middle, half = (edges[1:] + edges[:-1]) / 2, min(THICK, edges[1] - edges[0]) / 2
     slices = [[np.flatnonzero(np.abs(f.depth - m) <= half + 1e-9) for m in middle] for f in frames]
     if not all(len(group) for one in slices for group in one):
-        raise DataError(f"too few slices: {count} groups over {high - low:.2f} um are needed")
+        raise DataError(
+            f"too few slices to place SIMS on EDS: {count} groups of them are needed over "
+            f"{high - low:.2f} um; set sims to null to do without"
+        )
     sides = [_section.extent(stack, f) for stack, f in zip(stacks, frames, strict=True)]
     pixels = [_section.field(stack).pixel for stack in stacks]
     step = float(max(np.max(pixels), np.max(sides) / LARGEST))

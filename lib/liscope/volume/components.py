@@ -107,12 +107,12 @@ def _checked(
     channels = [str(name) for name in volume["channel"].to_numpy()]
     absent = {name: mark for name, mark in marks.items() if mark not in channels}
     if absent:
-        raise ParameterError(f"marks: no channel for {absent}; there are {channels}")
+        raise ParameterError(f"phases: no channel for {absent}; there are {channels}")
     if set(coats) - set(marks):
         raise ParameterError(f"coats: {sorted(set(coats) - set(marks))} have no mark")
     phases = [name for name in marks if name not in coats]
     if len(phases) < 2:
-        raise ParameterError("marks: at least two phases beside the coats must be marked")
+        raise ParameterError("phases: at least two beside the coats must be marked")
     return phases, channels
 
 
@@ -197,7 +197,7 @@ def _brightest(
         if top != name:
             raise DataError(
                 f"'{name}' cannot be told: its channel {marks[name]} is brighter in '{top}'; "
-                "leave it out of marks, or mark it by another channel"
+                "leave it out of the phases, or mark it by another channel"
             )
 
 

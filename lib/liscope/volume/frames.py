@@ -122,7 +122,9 @@ class Grid:
         depth = frames.depth
         if step is None:
             plane = (high - low) / (np.array([len(image["y"]), len(image["x"])]) - 1)
-            step = (float(np.ptp(depth) / (len(depth) - 1)), float(plane[0]), float(plane[1]))
+            numbers = stack["slice"].to_numpy()  # some may be missing
+            deep = float(np.ptp(depth)) / float(numbers[-1] - numbers[0])
+            step = (deep, float(plane[0]), float(plane[1]))
         start = np.array([depth[0], *low])
         shape = np.floor((np.array([depth[-1], *high]) - start) / step + 1e-6).astype(int) + 1
         z, y, x = (int(n) for n in shape)

@@ -15,7 +15,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from liscope.history import noted
-from liscope.volume.components import COATS, MARKS, STEPS, phase_components
+from liscope.volume.components import COATS, DENSITY, MARKS, STEPS, phase_components
 from liscope.volume.relaxation import Model, relaxed_tiles, strips
 from liscope.volume.response import Response, steps_of
 
@@ -30,6 +30,7 @@ def identify(
     marks: Mapping[str, str] = MARKS,
     coats: Sequence[str] = COATS,
     responses: Mapping[str, Response] | None = None,
+    density: Mapping[str, float] = DENSITY,
     components: xr.Dataset | None = None,
     seed: int = 0,
 ) -> xr.Dataset:
@@ -47,6 +48,8 @@ def identify(
         ``unresolved``, and their voxels go to what is beneath and beside them.
     responses
         Of channels; see :mod:`liscope.volume.response` for what the others have.
+    density
+        Of phases, g/cm3; 5 where there is none.
     components
         From :func:`~liscope.volume.components.phase_components`; None: fitted here, which reads
         part of the volume at once. The rest is lazy where the volume is.
@@ -66,7 +69,7 @@ def identify(
     """
     volume = volume.transpose("channel", "z", "y", "x")
     if components is None:
-        components = phase_components(volume, marks, coats, responses, seed=seed)
+        components = phase_components(volume, marks, coats, responses, density, seed=seed)
     told = components.sel(channel=components["weight"] > 0)  # a coat's channel is not even read
     gain = told["gain"].to_numpy().astype(np.float32)
     counts = volume.sel(channel=told["channel"]).data

@@ -55,7 +55,11 @@ def depletion_table(found: Depletion, beam: Width | Response) -> pd.DataFrame:
 
     rows = {
         "depth (1/e) / nm": (found.depth, found.depth_low, found.depth_high),
-        "share lost at the surface": (found.amplitude, found.amplitude_low, found.amplitude_high),
+        "share lost at the surface (below 0: more there)": (
+            found.amplitude,
+            found.amplitude_low,
+            found.amplitude_high,
+        ),
     }
     table = pd.DataFrame.from_dict(rows, orient="index", columns=["value", "low", "high"])
     table = table.assign(verdict=found.verdict)

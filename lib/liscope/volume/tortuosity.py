@@ -194,5 +194,8 @@ def _row(found: NDArray[np.float64]) -> dict[str, float]:
     if through == used >= FEWEST:
         logs = np.log(fraction / flow)
         reach = stats.t.ppf((1 + LEVEL) / 2, used - 1) * logs.std(ddof=1) / np.sqrt(used)
-        row |= {"low": row["tau"] * np.exp(-reach), "high": row["tau"] * np.exp(reach)}
+        row |= {
+            "low": min(row["tau"], max(1.0, row["tau"] * np.exp(-reach))),
+            "high": row["tau"] * np.exp(reach),
+        }
     return row
