@@ -9,10 +9,17 @@ from pydantic import ValidationError
 
 from liscope.parameters.fib_sims_eds_volume import FibSimsEdsVolume
 
+LABELS = {
+    "eds": None, "sims": None, "segmented": "a.tif", "phases": [("a", "1"), ("b", "2")],
+    "host": "a", "coats": [],
+}  # fmt: skip
+
 
 @pytest.mark.parametrize(
     ("given", "why"),
     [
+        (LABELS | {"voxel": None}, "voxel: got null; segmented needs"),
+        (LABELS | {"phases": [("a", "Zr"), ("b", "2")]}, "phases: got 'Zr'; segmented needs whole"),
         ({"voxel": (0.0, 81.4, 81.4)}, "greater than or equal to 1"),
         ({"voxel": (0.06, 0.0814, 0.0814)}, "greater than or equal to 1"),
         ({"lithium": ["6Li+", "6Li+"]}, "right is each ion once"),

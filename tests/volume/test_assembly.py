@@ -36,6 +36,8 @@ def test_marks_are_channels(small: xr.Dataset) -> None:
     assert volume.marked({"SIMS": small}, phases, ["coat"]) == {"a": "ion0"}
     with pytest.raises(ParameterError, match=r"phases: no channel 'La' for a; there are .*ion1"):
         volume.marked({"SIMS": small}, [("a", "La")], [])
+    with pytest.raises(ParameterError, match="eds: holds ions, not elements"):
+        volume.marked({"EDS": small}, phases, ["coat"])
 
 
 def test_a_grid_needs_voxels(small: xr.Dataset) -> None:

@@ -117,8 +117,10 @@ class FibSimsEdsVolume(Parameters):
         if self.segmented is not None:
             if self.eds or self.sims:
                 raise ValueError("segmented: goes without eds and sims; set these to null")
-            if self.voxel is None or not all(mark.isdecimal() for _, mark in self.phases):
-                raise ValueError("segmented: needs voxel, and whole numbers as marks of phases")
+            if self.voxel is None:
+                raise ValueError("voxel: got null; segmented needs its sides z, y, x in nm")
+            if strange := [mark for _, mark in self.phases if not mark.isdecimal()]:
+                raise ValueError(f"phases: got {strange[0]!r}; segmented needs whole numbers")
         if self.eds is not None and self.sims == self.eds:
             raise ValueError(f"sims: got {self.sims!r}, the same as eds")
         return self

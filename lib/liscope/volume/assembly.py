@@ -64,8 +64,10 @@ def marked(
     Raises
     ------
     ParameterError
-        If the mark of another phase is no channel.
+        If the mark of another phase is no channel, or the EDS stack holds ions.
     """
+    if "EDS" in stacks and channel_of(stacks["EDS"]["counts"]) == "ion":
+        raise ParameterError("eds: holds ions, not elements; are eds and sims exchanged?")
     there = [str(n) for s in stacks.values() for n in s["counts"][channel_of(s["counts"])].values]
     for name, mark in phases:
         if mark not in there and name not in coats:
