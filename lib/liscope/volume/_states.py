@@ -10,8 +10,10 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from liscope.errors import DataError
+from liscope.volume._alone import Unseen
 
 FAN = 8  # partial sums that are added up at once
+HELD = 1 << 28  # bytes of a slab that one task computes by itself
 PIECE = 1 << 18  # voxels that are brought side by side at once
 
 Array = NDArray[np.float64]
@@ -35,6 +37,36 @@ def blocks_of(volume: xr.DataArray, mask: xr.DataArray | None) -> tuple[Any, Any
     inside = mask.transpose(*dims).data
     inside = inside if mask.chunks else da.from_array(inside, lazy.chunks[1:])
     return lazy, inside.rechunk(lazy.chunks[1:])
+
+
+def reduced_alone(
+    lazy: Any, inside: Any, pairs: NDArray[np.int64], limits: Array, bins: int
+) -> Any:
+    """Return :func:`reduced`, slab by slab: for a volume that is made while it is read."""
+    from dask.delayed import delayed
+
+    count = lazy.shape[0]
+    thick = max(1, HELD // max(1, int(np.prod((count, *lazy.shape[2:]))) * lazy.dtype.itemsize))
+    states = []
+    for start in range(0, lazy.shape[1], thick):
+        here = slice(start, start + thick)
+        mask = None if inside is None else Unseen(inside[None, here])
+        states.append(delayed(_slab)(Unseen(lazy[:, here]), mask, pairs, limits, bins))
+    while len(states) > 1:
+        groups = [states[i : i + FAN] for i in range(0, len(states), FAN)]
+        states = [delayed(_joined)(group, count) for group in groups]
+    return states[0]
+
+
+def _slab(
+    part: Unseen, mask: Unseen | None, pairs: NDArray[np.int64], limits: Array, bins: int
+) -> Array:
+    inside = None if mask is None else mask.channels()[0][0]
+    return _partial(part.channels(), inside, pairs, limits, bins).ravel()
+
+
+def _joined(states: list[Array], channels: int) -> Array:
+    return _merged(np.array(states), (0,), False, channels)
 
 
 def reduced(lazy: Any, inside: Any, pairs: NDArray[np.int64], limits: Array, bins: int) -> Any:

@@ -6,7 +6,6 @@ and thrown away, so that the result does not depend on how the volume is chunked
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -15,6 +14,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from liscope.history import noted
+from liscope.volume._alone import Unseen, on_workers
 from liscope.volume.components import COATS, DENSITY, MARKS, STEPS, phase_components
 from liscope.volume.relaxation import Model, relaxed_tiles, strips
 from liscope.volume.response import Response, steps_of
@@ -119,46 +119,28 @@ def _slab(piece: Any, model: Model, kept: slice) -> Any:
     if isinstance(piece, np.ndarray):
         return relaxed_tiles([[piece]], model, kept)
     import dask.array as da
-    from dask.base import optimize
     from dask.delayed import delayed
 
     shape = (len(model.prior), kept.stop - kept.start, *piece.shape[2:])
-    if _on_workers(piece):
+    if on_workers(piece):
         whole = piece.rechunk({2: -1, 3: -1}).to_delayed(optimize_graph=False)
         task = delayed(relaxed_tiles)(whole[:, :, 0, 0].tolist(), model, kept)
     else:
-        task = delayed(_alone)(_Unseen(optimize(piece)[0]), model, kept)
+        task = delayed(_alone)(Unseen(piece), model, kept)
     return da.from_delayed(task, shape, np.float32)
 
 
-def _on_workers(piece: Any) -> bool:
-    """Tell whether the voxels lie in workers' memory already."""
-    if "distributed" not in sys.modules:
-        return False
-    from distributed.client import futures_of
-
-    return bool(futures_of(piece))
-
-
-class _Unseen:
-    """A lazy array that dask takes for a plain value."""
-
-    def __init__(self, array: Any) -> None:
-        self.array = array
-
-
-def _alone(piece: _Unseen, model: Model, kept: slice) -> Floats:
-    """Return a slab from its voxels, which are computed here and now, strip by strip.
-
-    As tasks of their own they would be computed ahead of the slabs, and lie in memory until these
-    come to their turn.
-    """
-    parts = []
-    for rows, wanted in strips(piece.array.shape[2]):
-        strip = piece.array[:, :, rows]
-        blocks = [[one[None].compute(scheduler="synchronous")] for one in strip]
-        parts.append(relaxed_tiles(blocks, model, kept, wanted))
-    return np.concatenate(parts, axis=2)
+def _alone(piece: Unseen, model: Model, kept: slice) -> Floats:
+    """Return a slab from its voxels, which are computed here and now, strip by strip."""
+    _, _, high, wide = piece.shape
+    out = np.empty((len(model.prior), kept.stop - kept.start, high, wide), np.float32)
+    start = 0
+    for rows, wanted in strips(high):
+        stop = start + wanted.stop - wanted.start
+        blocks = [[one] for one in piece.channels(rows)]
+        out[:, :, start:stop] = relaxed_tiles(blocks, model, kept, wanted)
+        start = stop
+    return out
 
 
 def _labels(probability: Any) -> Any:

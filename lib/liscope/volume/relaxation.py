@@ -23,7 +23,7 @@ Floats = NDArray[np.float32]
 
 TILE = (128, 256)  # voxels in the plane that one relaxation works on; what it needs stays in cache
 MARGIN = 10  # voxels around a tile that are worked on with it
-STRIP = 4 * TILE[0]  # rows whose voxels are in memory at once
+STRIP = 2 * TILE[0]  # rows whose voxels are in memory at once
 
 
 @dataclass(frozen=True)
