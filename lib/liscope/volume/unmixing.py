@@ -68,6 +68,7 @@ def _unmixed(rate: Floats, seen: list[Seen]) -> Array:
     """Return the phases' rates in one channel that make its counts the most likely (phase,)."""
     counts = np.concatenate([brick[np.isfinite(brick)] for brick, _ in seen]).astype(float)
     design = np.concatenate([sent[:, np.isfinite(brick)] for brick, sent in seen], axis=1)
+    design = design.astype(float)  # or no library of linear algebra multiplies it
     found = np.maximum(rate.astype(float), FAINT)
     for _ in range(ROUNDS):  # Poisson's score is zero where these weights' squares are least
         weighed = design / np.maximum(found @ design, FAINT)
