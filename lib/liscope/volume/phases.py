@@ -150,5 +150,8 @@ def _labels(probability: Any) -> Any:
 
 
 def _label(probability: Floats) -> NDArray[np.uint8]:
-    best = np.argmax(probability, axis=0).astype(np.uint8) + np.uint8(1)
-    return np.where(np.isnan(probability[0]), np.uint8(0), best)
+    label = np.zeros(probability.shape[1:], np.uint8)
+    for plane, shares in zip(label, np.moveaxis(probability, 1, 0), strict=True):
+        best = np.argmax(shares, axis=0).astype(np.uint8) + np.uint8(1)
+        plane[...] = np.where(np.isnan(shares[0]), np.uint8(0), best)
+    return label
