@@ -25,6 +25,7 @@ import numpy as np
 import pandas as pd
 import psutil
 import xarray as xr
+import zarr
 from distributed import Client, LocalCluster
 
 from liscope.volume import joint_statistics
@@ -42,7 +43,8 @@ def counts(folder: Path, slices: int, shape: tuple[int, int]) -> xr.DataArray:
     if not path.exists():
         mean = da.random.default_rng(0).choice([2.0, 12.0], size, chunks=(1, 10, *shape))
         made = da.random.default_rng(1).poisson(mean).astype(np.uint16)
-        made.to_zarr(path)
+        store = zarr.create_array(path, shape=size, chunks=(1, 10, *shape), dtype=np.uint16)
+        da.store(made, store, lock=False)
     axes = {
         dim: (dim, step * np.arange(n), {"units": "um"})
         for dim, n, step in zip("zyx", size[1:], STEP, strict=True)

@@ -3,6 +3,7 @@
 import sys
 from pathlib import Path
 
+import dask.array as da
 import numpy as np
 import pytest
 import xarray as xr
@@ -124,3 +125,29 @@ def test_wrong_arguments_are_named(counts: xr.DataArray) -> None:
         joint_histogram(counts, ("a", "b"), ranges={"a": (2.0, 1.0)})
     with pytest.raises(ParameterError, match="bins"):
         joint_histogram(counts, ("a", "b"), 0)
+
+
+def test_deep_blocks_are_not_read_again_and_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Slabs are computed alone only where blocks are no deeper; the numbers are the same."""
+    from liscope.volume import _states
+
+    rng = np.random.default_rng(0)
+    values = rng.poisson(5, (2, 40, 8, 9)).astype(np.float32)
+    monkeypatch.setattr(_states, "HELD", 10 * values[:, :1].nbytes)
+    reads: list[int] = []
+
+    def read(block: np.ndarray) -> np.ndarray:
+        reads.append(1)
+        return block
+
+    found = []
+    for thick in (5, 40):
+        lazy = da.from_array(values, (1, thick, 8, 9)).map_blocks(read, meta=values[:0])
+        reads.clear()
+        assert _states.may_be_alone(lazy) == (thick == 5)
+        volume = xr.DataArray(lazy, {"channel": ["a", "b"]}, ("channel", "z", "y", "x"))
+        moments, histograms = joint_statistics(volume, [("a", "b")], 8, {"a": (0, 9), "b": (0, 9)})
+        assert len(reads) == 2 * 40 // thick
+        found.append((moments["covariance"].to_numpy(), histograms[0].to_numpy()))
+    np.testing.assert_allclose(found[0][0], found[1][0], rtol=1e-12)
+    np.testing.assert_array_equal(found[0][1], found[1][1])

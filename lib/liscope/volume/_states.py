@@ -10,7 +10,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from liscope.errors import DataError
-from liscope.volume._alone import Unseen
+from liscope.volume._alone import Unseen, on_workers
 
 FAN = 8  # partial sums that are added up at once
 HELD = 1 << 28  # bytes of a slab that one task computes by itself
@@ -45,8 +45,7 @@ def reduced_alone(
     """Return :func:`reduced`, slab by slab: for a volume that is made while it is read."""
     from dask.delayed import delayed
 
-    count = lazy.shape[0]
-    thick = max(1, HELD // max(1, int(np.prod((count, *lazy.shape[2:]))) * lazy.dtype.itemsize))
+    count, thick = lazy.shape[0], _thickness(lazy)
     states = []
     for start in range(0, lazy.shape[1], thick):
         here = slice(start, start + thick)
@@ -56,6 +55,19 @@ def reduced_alone(
         groups = [states[i : i + FAN] for i in range(0, len(states), FAN)]
         states = [delayed(_joined)(group, count) for group in groups]
     return states[0]
+
+
+def may_be_alone(lazy: Any) -> bool:
+    """Tell whether slabs of a volume (channel, z, y, x) can be computed without each other.
+
+    Not where its blocks are deeper than a slab: each would be read again and again.
+    """
+    return lazy.ndim == 4 and max(lazy.chunks[1]) <= _thickness(lazy) and not on_workers(lazy)
+
+
+def _thickness(lazy: Any) -> int:
+    plane = int(lazy.shape[0] * np.prod(lazy.shape[2:]) * lazy.dtype.itemsize)
+    return max(1, HELD // max(1, plane))
 
 
 def _slab(

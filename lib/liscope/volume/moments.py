@@ -8,8 +8,7 @@ import numpy as np
 import xarray as xr
 
 from liscope.errors import DataError, ParameterError
-from liscope.volume._alone import on_workers
-from liscope.volume._states import Array, blocks_of, reduced, reduced_alone
+from liscope.volume._states import Array, blocks_of, may_be_alone, reduced, reduced_alone
 
 BINS = 256
 
@@ -114,7 +113,7 @@ def joint_statistics(
         found = (ranges or {}) | _ranges(volume, [n for n in binned if n not in (ranges or {})])
         limits[[names.index(name) for name in binned]] = [_range(name, found) for name in binned]
     numbers = np.array([[names.index(name) for name in pair] for pair in pairs], np.int64)
-    work = reduced_alone if lazy.ndim == 4 and not on_workers(lazy) else reduced
+    work = reduced_alone if may_be_alone(lazy) else reduced
     state = work(lazy, inside, numbers.reshape(-1, 2), limits, bins).compute()
     moments = _moments(state, volume)
     axes = {
