@@ -34,8 +34,8 @@ def label_components(source: xr.Dataset | xr.DataArray, connectivity: int = 6) -
     """Return the number of the connected component of each voxel, lazily.
 
     Neighbours belong together where their labels are the same; label 0 (or False) belongs to none.
-    The source is read once; until all slabs were seen their numbers are kept compressed, in about a
-    hundredth of the memory that they will take.
+    The source is read once; until all slabs were seen their numbers are kept compressed, in some
+    hundredths of the memory that they will take.
 
     Parameters
     ----------
@@ -123,7 +123,7 @@ def compressor() -> Any:
     """Return what packs labels that wait for a result of the whole volume."""
     from numcodecs import Blosc
 
-    return Blosc("zstd", clevel=1, shuffle=Blosc.SHUFFLE)
+    return Blosc("lz4", clevel=1, shuffle=Blosc.SHUFFLE)
 
 
 def _touching(above: Faces, below: Faces, connectivity: int) -> NDArray[np.int64]:
