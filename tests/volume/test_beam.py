@@ -83,6 +83,8 @@ def test_few_boundaries_cannot_tell(composite: tuple[np.ndarray, np.ndarray]) ->
     assert found.verdict.startswith("cannot tell: only 0 blocks")
     with pytest.raises(ParameterError, match="none of"):
         beam_width(counted(label, 1), known(label), "LLZO")
+    with pytest.raises(ParameterError, match="channel '7Li\\+' is not in the volume"):
+        beam_width(counted(label, 1), known(label), channel="7Li+")
 
 
 def test_chunks_do_not_matter(composite: tuple[np.ndarray, np.ndarray]) -> None:

@@ -203,7 +203,7 @@ def test_code_and_wrong_values_are_refused(
     assert sorted(toy.root.rglob("*")) == before
 
 
-@pytest.mark.parametrize("sample", ["../up", "a/b", "/tmp/x", "..", "", "a b", "-x", "a\nb: 1"])
+@pytest.mark.parametrize("sample", ["../up", "a/b", "/x", "..", "", "a b", "-x", "a\nb: 1"])
 def test_names_that_would_lead_elsewhere_are_refused(
     toy: Project, sample: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -17,10 +17,11 @@ import xarray as xr
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from liscope.errors import ParameterError
 from liscope.statistics import LEVEL
 from liscope.volume.profiles import FEWEST, RESAMPLED
 from liscope.volume.response import steps_of
-from liscope.volume.surface import BLOCK, Cells, Visit, block_of, blocks_in, number_of, visited
+from liscope.volume.surface import BLOCK, Cells, Visit, block_of, columns_in, number_of, visited
 
 Array = NDArray[np.float64]
 Floats = NDArray[np.float32]
@@ -83,12 +84,12 @@ def beam_width(
     Raises
     ------
     ParameterError
-        If there is no such phase.
+        If there is no such phase or channel.
     """
+    if channel not in [str(name) for name in volume["channel"].to_numpy()]:
+        raise ParameterError(f"channel '{channel}' is not in the volume")
     number, voxel = number_of(phases, host), steps_of(volume)
-    count, (_, rows, columns) = blocks_in(volume, block)
-    size = (1, *count[1:]), (volume.sizes["z"], rows, columns)
-    work = partial(_by_width, number=number, voxel=voxel, size=size)
+    work = partial(_by_width, number=number, voxel=voxel, size=columns_in(volume, block))
     slabs = visited(volume, phases, AWAY + max(voxel), work, [channel], shares=True)
     return _judged(np.sum(slabs, axis=0), np.random.default_rng(seed))
 

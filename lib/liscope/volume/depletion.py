@@ -27,7 +27,7 @@ from liscope.volume.surface import (
     Cells,
     Visit,
     block_of,
-    blocks_in,
+    columns_in,
     number_of,
     signed_distance,
     visited,
@@ -128,7 +128,7 @@ def depletion(
         voxel=voxel,
         beams=_beams(beam),
         edges=np.linspace(rim, REACH, CLASSES + 1),
-        size=_columns(blocks_in(volume, block), volume.sizes["z"]),
+        size=columns_in(volume, block),
     )
     slabs = np.array(visited(volume, phases, REACH + max(voxel), work, [channel], shares=True))
     distance = np.linspace(rim, REACH, 2 * CLASSES + 1)[1::2]
@@ -141,12 +141,6 @@ def _beams(beam: Response | Width) -> tuple[float, ...]:
     if isinstance(beam, Response):
         return (beam.lateral,)
     return (beam.lateral, beam.lateral - beam.error, beam.lateral + beam.error)
-
-
-def _columns(size: Cells, depth: int) -> Cells:
-    """Return blocks that go through the whole depth, whose slabs are alike in their particles."""
-    (_, rows, columns), (_, y, x) = size
-    return (1, rows, columns), (depth, y, x)
 
 
 def _by_distance(

@@ -176,6 +176,15 @@ def blocks_in(volume: xr.DataArray, side: float) -> Cells:
     return (counts[0], counts[1], counts[2]), (voxels[0], voxels[1], voxels[2])
 
 
+def columns_in(volume: xr.DataArray, side: float) -> Cells:
+    """Return blocks as :func:`blocks_in` that go through the whole depth.
+
+    Slabs of one volume are alike in their particles, and are no samples of their own.
+    """
+    (_, rows, columns), (_, y, x) = blocks_in(volume, side)
+    return (1, rows, columns), (volume.sizes["z"], y, x)
+
+
 def block_of(visit: Visit, size: Cells) -> NDArray[np.int64]:
     """Return the number of the block of each voxel of a visit's core (z, y, x)."""
     counts, voxels = size
