@@ -38,6 +38,7 @@ def main() -> None:
     phases = volume.identify(voxels)
     volume.contact_table(phases)
     volume.chord_table(volume.separate(phases, "LCO"), phases)
+    volume.label_components(phases).compute()
 
 
 if __name__ == "__main__":
