@@ -62,12 +62,18 @@ def may_be_alone(lazy: Any) -> bool:
 
     Not where its blocks are deeper than a slab: each would be read again and again.
     """
-    return lazy.ndim == 4 and max(lazy.chunks[1]) <= _thickness(lazy) and not on_workers(lazy)
+    return lazy.ndim == 4 and max(lazy.chunks[1]) <= _most(lazy) and not on_workers(lazy)
+
+
+def _most(lazy: Any) -> int:
+    plane = int(lazy.shape[0] * np.prod(lazy.shape[2:]) * lazy.dtype.itemsize)
+    return max(1, HELD // max(1, plane))
 
 
 def _thickness(lazy: Any) -> int:
-    plane = int(lazy.shape[0] * np.prod(lazy.shape[2:]) * lazy.dtype.itemsize)
-    return max(1, HELD // max(1, plane))
+    """Return a slab's slices: whole blocks, so that none is read twice."""
+    own = max(lazy.chunks[1])
+    return max(1, _most(lazy) // own) * own
 
 
 def _slab(
