@@ -3,12 +3,11 @@
 What is simulated, in the order in which it happens:
 
 1. The composite: LLZTO particles that lost lithium at their edges, LCO with a patchy coat of
-alumina
-   thinner than a pixel, agglomerates and films of carbon, cracks (:mod:`.composite`,
+   alumina thinner than a pixel, agglomerates and films of carbon, cracks (:mod:`.composite`,
    :mod:`.packing`).
 2. An ion beam mills slices of uneven thickness from it, and both pictures drift
-(:mod:`.section_series`). 3. Before each one, EDS with electrons of 5 kV maps the face, and what
-shines through it from below;
+   (:mod:`.section_series`).
+3. Before each one, EDS with electrons of 5 kV maps the face, and what shines through it from below;
    then SIMS maps lithium on a larger, turned field, with a yield that depends on the matrix and a
    gain that drifts. Both see stripes, EDS the shadow of the pit and charging, and of each some
    slices are missing (:mod:`.section_instruments`).
