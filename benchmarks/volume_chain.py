@@ -63,9 +63,17 @@ def near_place(store: Path) -> np.ndarray:
     return np.asarray(seen - start + NEAR)
 
 
-def judged(store: Path, label: xr.DataArray, names: list[str], at: dict[str, Frames]) -> pd.Series:
-    """Return how labels and places agree with what was put in."""
+def judged(
+    store: Path,
+    label: xr.DataArray,
+    names: list[str],
+    at: dict[str, Frames],
+    slices: dict[str, np.ndarray] | None = None,
+) -> pd.Series:
+    """Return how labels and the places of slices (None: all) agree with what was put in."""
     eds, sims, known = told(store)
+    if slices:
+        eds, sims = eds.sel(slice=slices["eds"]), sims.sel(slice=slices["sims"])
     error = volume.misplaced(known, eds["counts"], sims["counts"], at["eds"], at["sims"])
     numbers = eds["slice"].to_numpy()
     off = at["eds"].offset - volume.known_frames(known, "eds", numbers).offset
@@ -112,8 +120,9 @@ def ours(store: Path, out: Path) -> tuple[pd.DataFrame, pd.Series]:
             name: Frames(*(made[f"{name}_{part}"] for part in ("matrix", "offset", "depth")))
             for name in ("eds", "sims")
         }
+        slices = {name: made[f"{name}_slices"] for name in at}
     label = xr.open_zarr(out, consolidated=False)["label"].load()
-    found = judged(store, label, steps["names"], at)
+    found = judged(store, label, steps["names"], at, slices)
     return times, pd.concat([found, pd.Series({"peak GiB": steps["peak"]})])
 
 
@@ -124,7 +133,8 @@ def child(store: Path, out: Path) -> None:
     frames = {
         f"{name}_{part}": getattr(at, part) for name, at in found.at.items() for part in parts
     }
-    np.savez(out.with_suffix(".npz"), **frames)
+    slices = {f"{name}_slices": numbers for name, numbers in found.slices.items()}
+    np.savez(out.with_suffix(".npz"), **frames, **slices)
     steps = found.steps
     peak = max(held for *_, held in steps.times.values())
     print(json.dumps({"times": steps.times, "names": found.names, "peak": peak}))

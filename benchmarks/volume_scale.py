@@ -10,7 +10,8 @@ a joint histogram, components, fractions and contacts. Its largest resident memo
 whole run. With ``--times`` the stacks are gone through so many times, forwards and backwards, as
 one stack: ``--slices 100 --times 1 10`` is one of 100 and one of 1000 slices. With ``--workers``
 dask computes on two worker processes as well, and the numbers are compared. Exits with 1 if a
-process holds 3 GiB or more, or the peak grows by more than a tenth from the first size to the last.
+process holds 3 GiB or more, the peak or the CPU time a slice grows by more than a tenth from the
+first size, or the numbers of the workers differ by more than the order of adding up can make.
 The folder needs 7 MB a slice of 1000 x 1500; a slice takes some 4 CPU seconds to write.
 """
 
@@ -35,6 +36,8 @@ from liscope.volume.frames import Frames
 
 GIB = 3.0
 GROWTH = 1.1
+LINEAR = 1.1  # of the first size's CPU time a slice
+SAME = 1e-9  # of a number: what the order of adding up may change
 MARKS = {"LLZTO": "Zr", "LCO": "Co", "carbon": "C", "alumina": "Al"}
 VOXEL = (0.06, 0.0814, 0.0814)
 
@@ -74,9 +77,10 @@ class Steps:
 
 @dataclass
 class Found:
-    """What was measured on the way, the frames of both stacks, and the phases' names."""
+    """What was measured on the way, slices and frames of both stacks, and the phases' names."""
 
     steps: Steps
+    slices: dict[str, np.ndarray]
     at: dict[str, Frames]
     names: list[str]
 
@@ -113,6 +117,9 @@ def analysis(store: Path, out: Path, times: int = 1) -> Found:
     at = [
         volume.frames_of(one, depths, drift) for one, drift in zip((eds, sims), drifts, strict=True)
     ]
+    (eds, at[0]), (sims, at[1]) = (
+        volume.without_bad(*one) for one in zip((eds, sims), at, drifts, strict=True)
+    )
     steps.done("drift", rms=np.sqrt((drifts[0].shift ** 2).mean()))
     tilt = float(eds.attrs["tilt"])
     shift = 0.5 * float(sims["x"][-1])
@@ -143,7 +150,8 @@ def analysis(store: Path, out: Path, times: int = 1) -> Found:
     fractions = volume.fraction_table(label)["fraction"]
     contacts = volume.contact_table(label)["per_volume_per_um"]
     steps.done("microstructure", **dict(fractions), contact=contacts.sum())
-    return Found(steps, {"eds": at[0], "sims": match.trusted()}, names)
+    slices = {name: one["slice"].to_numpy() for name, one in (("eds", eds), ("sims", sims))}
+    return Found(steps, slices, {"eds": at[0], "sims": match.trusted()}, names)
 
 
 def _held() -> float:
@@ -196,7 +204,7 @@ def main() -> int:
     if chosen.child:
         child(*chosen.child, chosen.times[0], chosen.workers)
         return 0
-    peaks = []
+    peaks, each, same = [], [], True
     for slices, times in itertools.product(chosen.slices, chosen.times):
         begin = time.perf_counter()
         store = specimen(chosen.folder, slices, tuple(chosen.shape))
@@ -206,6 +214,7 @@ def main() -> int:
         print(f"{slices} slices {times} times, specimen in {written:.0f} s; {peaks[-1]:.2f} GiB")
         spent = one["times"]
         sums = [sum(each[i] for each in spent.values()) for i in (0, 1)]
+        each.append(sums[1] / slices / times)
         for name, (wall, cpu, held) in (spent | {"all": (*sums, peaks[-1])}).items():
             seconds = f"{wall:8.1f} s wall {cpu:8.1f} s CPU {cpu / slices / times:7.3f} a slice"
             print(f"  {name:18s} {seconds}, {held:.2f} GiB", flush=True)
@@ -216,10 +225,13 @@ def main() -> int:
                 abs(value - two["numbers"][name]) / max(abs(value), 1e-12)
                 for name, value in one["numbers"].items()
             ]
+            same &= max(apart) < SAME
             print(f"  two workers: peak {max(two['peak']):.2f} GiB; apart by {max(apart):.1e}")
     flat = peaks[-1] <= GROWTH * peaks[0]
+    linear = max(each) <= LINEAR * each[0]
     print(f"peak {'does not grow' if flat else 'GROWS'}; below {GIB} GiB: {max(peaks) < GIB}")
-    return 0 if flat and max(peaks) < GIB else 1
+    print(f"CPU time {'is linear' if linear else 'is NOT LINEAR'} in slices; workers agree: {same}")
+    return 0 if flat and linear and same and max(peaks) < GIB else 1
 
 
 if __name__ == "__main__":

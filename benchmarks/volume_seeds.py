@@ -42,6 +42,10 @@ def analysed(
         name: volume.frames_of(one, depths, drifts[name])
         for name, one in (("eds", eds), ("sims", sims))
     }
+    (eds, at["eds"]), (sims, at["sims"]) = (
+        volume.without_bad(one, at[name], drifts[name])
+        for name, one in (("eds", eds), ("sims", sims))
+    )
     match = volume.register_stacks(
         eds["counts"], sims["counts"], at["eds"], at["sims"],
         rotation=5.0, shift=6.0, tilt=float(eds.attrs["tilt"]),
@@ -58,7 +62,8 @@ def analysed(
     lost = volume.depletion(voxels, phases, width)
     return {
         "depths": depths, "drifts": drifts, "at": at, "match": match, "phases": phases,
-        "lost": lost, "width": width, "fractions": volume.fraction_table(phases),
+        "stacks": (eds, sims), "lost": lost, "width": width,
+        "fractions": volume.fraction_table(phases),
     }  # fmt: skip
 
 
@@ -70,10 +75,11 @@ def judged(seed: int, x_rays: volume.Response = X_RAYS) -> dict[str, float]:
     found = analysed(eds, sims, x_rays)
     row = {"cpu_s": time.process_time() - begin}
     at, match, phases, lost = (found[name] for name in ("at", "match", "phases", "lost"))
+    eds, sims = found["stacks"]
     numbers = eds["slice"].to_numpy()
     error = volume.misplaced(truth, eds["counts"], sims["counts"], at["eds"], match.trusted())
     known = volume.known_frames(truth, "eds", numbers)
-    off = found["drifts"]["eds"].shift - known.offset
+    off = at["eds"].offset - known.offset
     row |= {
         "misplaced": float(np.median(error)),
         "misplaced_95": float(np.quantile(error, 0.95)),

@@ -150,19 +150,21 @@ def open_stack(name: str, missing: Literal["refuse", "leave out"] = "refuse") ->
     name
         A path may also name a folder: slice files with ``stack.yaml``, OME-Zarr or Zarr.
     missing
-        What to do about slices whose files are not whole: "refuse" the stack or "leave out" them.
+        What to do about slices that are missing, or whose files are not whole: "refuse" the stack
+        or "leave out" them. It holds for specimens as well.
 
     Raises
     ------
     ReaderError
-        If there is none, a file is damaged or of another kind, or a slice is not whole.
+        If there is none, a file is damaged or of another kind, or slices are refused: with all
+        their numbers.
     """
-    from liscope.readers import read_stack  # here: arrays take their time to load
+    from liscope.readers.stacks import complete, read_stack  # here: arrays take their time to load
 
     path = locate(name)
     if path:
         return read_stack(path, missing=missing)
-    return specimens.measurement(name.partition(":")[2])
+    return complete(specimens.measurement(name.partition(":")[2]), name, missing)
 
 
 def open_segmented(name: str) -> xr.Dataset:

@@ -10,22 +10,28 @@ import pandas as pd
 import pytest
 import volume_phantom
 import xarray as xr
+from matplotlib import colormaps
 from matplotlib.axes import Axes
-from matplotlib.colors import to_rgb
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
 from matplotlib_scalebar.scalebar import ScaleBar
 from skimage.color import rgb2lab
 
 from liscope import figures
 from liscope.figures.volume_checks import FIXED, MOVING, blend, ellipse_of
-from liscope.figures.volume_histograms import ENCLOSED
+from liscope.figures.volume_histograms import ENCLOSED, FEW_TO_MANY
+from liscope.figures.volume_results import law_of
 from liscope.figures.volume_style import (
+    NO_VALUE,
     NOTHING,
     PHASE_COLOURS,
+    TERMS,
     channel_title,
     colour_of,
     phase_colours,
 )
+from liscope.volume.depletion import RIM, Depletion
 
 # Machado, Oliveira & Fernandes 2009 (10.1109/TVCG.2009.113), severity 1, of linear RGB.
 BLINDNESS = {
@@ -53,6 +59,14 @@ def test_phases_can_be_told_apart_with_all_kinds_of_eyes(blindness: str) -> None
     for one, other in itertools.combinations(colours, 2):
         apart = np.linalg.norm(_seen(one, blindness) - _seen(other, blindness))
         assert apart > 18, (one, other)
+
+
+@pytest.mark.parametrize("blindness", BLINDNESS)
+def test_no_value_looks_like_no_grey_and_like_no_difference(blindness: str) -> None:
+    for name in ("gray", TERMS):
+        for colour in colormaps[name](np.linspace(0, 1, 64)):
+            apart = np.linalg.norm(_seen(NO_VALUE, blindness) - _seen(to_hex(colour), blindness))
+            assert apart > 18, (name, colour)
 
 
 def test_a_phase_keeps_its_colour_whatever_else_there_is() -> None:
@@ -85,6 +99,10 @@ def counts() -> xr.DataArray:
     values = np.random.default_rng(0).poisson(6, (40, 60)).astype(np.float32)
     values[:, 50:] = np.nan
     return _image(values)
+
+
+def _told(figure: Figure) -> list[str]:
+    return [text.get_text() for one in figure.legends for text in one.get_texts()]
 
 
 def _pictures(figure: Figure) -> list[Axes]:
@@ -120,6 +138,48 @@ def test_greyscale_tells_what_is_lost(counts: xr.DataArray) -> None:
     assert any("all − raw; 0.0 % lost" in title for title in titles)
     parts = [axis.images[0].get_extent() for axis in _pictures(figure)][3:]
     np.testing.assert_allclose(parts[0], (0.95, 3.05, 2.05, 0.45))
+
+
+def test_pixels_without_a_value_are_told_from_bright_ones() -> None:
+    counts = _image(np.full((20, 30), 9.0))
+    counts[:10] = 0
+    log = xr.full_like(counts, 196.0).where(counts > 0)
+    zoom = (slice(0.5, 1.5), slice(0.5, 1.5))
+    figure = figures.greyscale_figure(counts, {"log": log}, zoom)
+    figure.set_dpi(100)
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    seen = np.asarray(canvas.buffer_rgba())[..., :3] / 255
+    for axis in (figure.axes[1], figure.axes[3], figure.axes[5]):  # whole, part, difference
+        x, y = axis.transData.transform((1.0, 0.7)).astype(int)
+        np.testing.assert_allclose(seen[len(seen) - 1 - y, x], to_rgb(NO_VALUE), atol=0.01)
+    (legend,) = [axis.get_legend() for axis in figure.axes if axis.get_legend()]
+    assert "no value (0 counts)" in [text.get_text() for text in legend.get_texts()]
+    whole = figures.greyscale_figure(counts, {"min-max": log.fillna(0)}, zoom)
+    (legend,) = [axis.get_legend() for axis in whole.axes if axis.get_legend()]
+    assert [text.get_text() for text in legend.get_texts()] == ["part, drawn larger"]
+
+
+def test_what_was_not_measured_is_told_only_where_it_is(counts: xr.DataArray) -> None:
+    assert _told(figures.channel_plate({"Zr": counts})) == ["not measured"]
+    assert len(_told(figures.channel_plate({"Zr": counts, "bse": counts}))) == 2
+    assert not _told(figures.channel_plate({"Zr": counts.fillna(0)}))
+    volume = volume_phantom.channel()
+    assert _told(figures.block_figure({"Zr": volume})) == ["not measured"]
+    assert not _told(figures.block_figure({"Zr": volume.fillna(0)}))
+    assert _told(figures.section_figure(volume)) == ["not measured"]
+    assert not _told(figures.section_figure(volume.fillna(0)))
+    told = _told(figures.block_figure({"Zr": volume, "phases": volume_phantom.phases()}))
+    assert sorted(told) == sorted([*volume_phantom.NAMES, "not measured"])
+
+
+def test_a_bin_of_one_voxel_is_not_white() -> None:
+    assert np.linalg.norm(_seen(to_hex(FEW_TO_MANY(0)), "none") - _seen("#ffffff", "none")) > 6
+    often = xr.DataArray([[1, 0], [100, 10]], {"Li": [0.5, 1.5], "Zr": [0.5, 1.5]}, ("Li", "Zr"))
+    often["Zr"].attrs["units"] = "count"
+    figure = figures.joint_histogram_figure(often)
+    labels = [axis.get_xlabel() for axis in figure.axes]
+    assert "Zr / count" in labels and "voxels in a bin" in labels
 
 
 def test_histograms_hold_all_pixels_and_tell_those_without_a_value(counts: xr.DataArray) -> None:
@@ -243,6 +303,13 @@ def test_a_product_is_drawn_with_its_terms_and_its_line(counts: xr.DataArray) ->
     np.testing.assert_allclose(pictures[0].lines[0].get_xdata(), 1 + place)
     profile = next(axis for axis in figure.axes if axis.get_xlabel() == "along the line / um")
     np.testing.assert_allclose(profile.lines[0].get_ydata(), -place / 2)
+    titles = [axis.get_title(loc="left") for axis in pictures[1:]]
+    assert titles == ["b   Eq. 3 as meant", "c   plain product"]
+    assert _told(figure) == ["not measured"]
+    FigureCanvasAgg(figure).draw()
+    box, within = profile.get_legend().get_window_extent(), profile.get_window_extent()
+    assert box.y0 >= within.y1 - 1  # above the curves, not over them
+    assert box.y1 <= profile._left_title.get_window_extent().y0 + 1
 
 
 def test_the_edge_profile_has_bands_and_marks_the_depth_if_it_is_known() -> None:
@@ -256,6 +323,65 @@ def test_the_edge_profile_has_bands_and_marks_the_depth_if_it_is_known() -> None
     band = axis.collections[0].get_paths()[0].vertices[:, 1]
     assert (band.min(), band.max()) == (4, 6)
     assert len(figures.edge_profile_figure(table, depth=np.nan).axes[0].lines) == 2
+
+
+PLACE = np.linspace(-0.6, 1.1, 35)
+FOUND = Depletion(300.0, 250.0, 380.0, 0.5, 0.4, 0.6, 20, "found")
+
+
+def _edges() -> pd.DataFrame:
+    """Counts as the law has them inside, 20 in the depth of a particle; other counts outside."""
+    law = 20 * (1 - 0.5 * np.exp(-PLACE / 0.3))
+    value = np.where(PLACE > RIM / 1e3, law, 12.0)
+    value[-1] = np.nan
+    kinds = {"6Li+ / counts": value, "Zr / counts": 2 * value, "Zr / 6Li+": 2 + 0 * value}
+    return pd.concat(
+        pd.DataFrame({"quantity": name, "distance_um": PLACE, "value": of, "low": of, "high": of})
+        for name, of in kinds.items()
+    ).reset_index(drop=True)
+
+
+def test_the_law_of_the_depletion_lies_on_the_counts_that_follow_it() -> None:
+    figure = figures.edge_profile_figure(_edges(), FOUND)
+    lithium, _, ratio = figure.axes
+    fits = [[one for one in axis.lines if one.get_linestyle() == "--"] for axis in figure.axes]
+    assert [len(one) for one in fits] == [1, 0, 0]
+    x, y = fits[0][0].get_data()
+    assert x[0] == pytest.approx(RIM / 1e3) and x[-1] == pytest.approx(PLACE[-2])
+    np.testing.assert_allclose(y, 20 * (1 - 0.5 * np.exp(-x / 0.3)), rtol=1e-6)
+    assert any("300 nm (250 to 380, 95 %), 50 % lost" in text for text in _told(figure))
+    assert 0.3 in [line.get_xdata()[0] for line in lithium.lines]
+    assert lithium.get_ylabel() == "$^{6}$Li$^{+}$ / counts"
+    assert ratio.get_ylabel() == "Zr / $^{6}$Li$^{+}$"
+
+
+def test_the_level_of_the_law_is_that_of_the_inside() -> None:
+    part = _edges()[:35]
+    value = part["value"].to_numpy().copy()
+    value[(PLACE > 0) & (PLACE < 0.4)] *= 3  # another phase's counts at the surface
+    _, drawn = law_of(FOUND, PLACE, value)
+    assert drawn[-1] == pytest.approx(20 * (1 - 0.5 * np.exp(-PLACE[-2] / 0.3)), rel=1e-6)
+    assert not len(law_of(FOUND, PLACE[:5], value[:5])[0])  # nothing inside
+
+
+def test_no_law_is_drawn_where_the_depletion_cannot_be_told() -> None:
+    nothing = Depletion(*[np.nan] * 3, 0.1, -0.1, 0.3, 20, "cannot tell: the amplitude may be none")
+    figure = figures.edge_profile_figure(_edges(), nothing)
+    assert not [one for axis in figure.axes for one in axis.lines if one.get_linestyle() != "-"]
+    assert _told(figure) == ["mean of all particles, 95 % band"]
+
+
+def test_the_product_by_distance_is_drawn_where_the_table_has_it() -> None:
+    table = _edges()
+    product = np.tile(40.0 + PLACE, 3)
+    table = table.assign(product=product, product_low=product - 1, product_high=product + 2)
+    figure = figures.edge_profile_figure(table, FOUND)
+    assert len(figure.axes) == 4
+    axis = figure.axes[-1]
+    assert axis.get_ylabel() == "product / counts$^2$"
+    np.testing.assert_allclose(axis.lines[0].get_ydata(), 40 + PLACE)
+    band = axis.collections[0].get_paths()[0].vertices[:, 1]
+    assert (band.min(), band.max()) == pytest.approx((40 + PLACE[0] - 1, 40 + PLACE[-1] + 2))
 
 
 def test_fractions_sizes_and_an_early_stop() -> None:

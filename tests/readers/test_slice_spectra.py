@@ -48,7 +48,7 @@ def test_a_file_that_is_no_slice_is_named(maps):
     path = maps / "s_2.h5oina"
     path.write_bytes(path.read_bytes()[:900])
     with pytest.raises(
-        ReaderError, match=r"slice 2: 's_2\.h5oina' .*leave the slice out"
+        ReaderError, match=r"slice 2: 's_2\.h5oina' .*leave these slices out"
     ) as caught:
         read_stack(maps)
     assert "\n" not in str(caught.value)

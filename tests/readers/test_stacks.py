@@ -216,14 +216,37 @@ def test_a_slice_that_is_not_whole_is_named_or_left_out(stack, why, harm, number
 def test_slices_missing_in_all_channels_and_at_the_end(stack):
     for name in ("Co_002.tif", "Zr_002.tif"):
         (stack / name).unlink()
-    with pytest.raises(ReaderError, match=r"slice 2: 'Co_002\.tif' is missing; copy it again, or"):
+    both = r"slice 2: 'Co_002\.tif' is missing; slice 2: 'Zr_002\.tif' is missing; complete the"
+    with pytest.raises(ReaderError, match=both):
         read_stack(stack)
     sidecar(stack, first=0, count=8)
     found = read_stack(stack, missing="leave out")
     assert list(found.slice) == [1, 3, 4, 5] and found.attrs["slice_count"] == 8
     assert [one["slice"] for one in json.loads(found.attrs["left_out"])] == [0, 0, 2, 2, 6, 6, 7, 7]
-    with pytest.raises(ReaderError, match=r"slice 0: .*\(3 more slices are not whole either\)"):
+    with pytest.raises(ReaderError, match=r"slice 0: 'Co_000.*6: 'Co_006[^;]*; and 3 more; comp"):
         read_stack(stack)
+
+
+def test_every_file_that_is_not_whole_is_named(stack):
+    harms = {"Co_001.tif": cut, "Zr_003.tif": other_size, "Zr_004.tif": other_type}
+    for name, harm in harms.items():
+        harm(stack / name)
+    with pytest.raises(ReaderError) as caught:
+        read_stack(stack)
+    message = str(caught.value)
+    assert "\n" not in message and message.endswith("(missing: leave out)")
+    places = [message.index(f"slice {int(name[5])}: '{name}' ") for name in harms]
+    assert places == sorted(places) and "more" not in message
+
+
+def test_long_names_do_not_push_out_the_remedy(tmp_path):
+    long = "a" * 150
+    for i in (1, 9):
+        plain(tmp_path / f"{long}_{i}.tif")
+    sidecar(tmp_path, channels={"Co": f"{long}_{{slice}}.tif"})
+    with pytest.raises(ReaderError, match=r"; and 2 more; .*\(missing: leave out\)$") as caught:
+        read_stack(tmp_path)
+    assert all(f"{long}_{i}.tif" in str(caught.value) for i in range(2, 7))
 
 
 def test_no_slice_is_whole(stack):
@@ -231,6 +254,9 @@ def test_no_slice_is_whole(stack):
         path.unlink()
     with pytest.raises(ReaderError, match=r"has no slice that is whole; slice 1: 'Co_1\.tif'"):
         read_stack(stack, missing="leave out")
+
+
+def test_missing_slices_are_refused_or_left_out_and_nothing_else(stack):
     with pytest.raises(ReaderError, match="neither 'refuse' nor 'leave out'"):
         read_stack(stack, missing="ignore")
 
@@ -465,7 +491,8 @@ TOLD_WRONG = [
     ({"pixel_size": True}, "a wrong 'pixel_size"),
     ({"pixel_size": [1.0, 2.0, 3.0]}, "a wrong 'pixel_size"),
     ({"kind": "stm"}, "a wrong 'kind'"),
-    ({"tilt": 90}, "a wrong 'tilt'"),
+    ({"tilt": 85}, "a wrong 'tilt'"),
+    ({"tilt": -85}, "a wrong 'tilt'"),
     ({"units": "electrons"}, "a wrong 'units'"),
     ({"units": "count/s"}, "a contradiction: rates need dwell_time"),
     ({"count": 10**9}, "a wrong 'count'"),
@@ -487,6 +514,11 @@ def test_sidecars_that_are_wrong(stack, told, why):
     with pytest.raises(ReaderError, match=rf"has a stack\.yaml (with )?{why}") as caught:
         read_stack(sidecar(stack, **told))
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("tilt", [-84.9, -52, 0, 84.9])
+def test_a_section_leans_to_either_side(stack, tilt):
+    assert read_stack(sidecar(stack, tilt=tilt)).attrs["tilt"] == tilt
 
 
 BOMB = "\n".join(f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 9)}]" for i in range(1, 12))
@@ -540,6 +572,67 @@ def test_all_files_of_a_stack_enter_its_checksum(stack, tmp_path_factory):
     assert data.files_of(alone / "a.tif") == [alone / "a.tif"]
 
 
+def numbered(numbers: list[int], **attrs) -> xr.Dataset:
+    """Return a stack whose slices have these numbers."""
+    counts = np.zeros((2, len(numbers), 6, 8), np.uint16)
+    return xr.Dataset(
+        {"counts": (("element", "slice", "y", "x"), counts, {"units": "count"})},
+        {"element": list(NAMES), "slice": numbers},
+        attrs,
+    )
+
+
+GAPS = [
+    ([0, 1, 2, 4, 5], {}, "slice 3"),
+    ([2, 3, 7], {}, "slices 4, 5, 6"),
+    ([0, 1, 2, 3], {"slice_count": 6}, "slices 4, 5"),  # the end was never recorded
+    ([0, 60], {}, rf"slices {', '.join(map(str, range(1, 21)))}, and 39 more"),
+]
+
+
+@pytest.mark.filterwarnings("ignore:The data type")
+@pytest.mark.parametrize(("numbers", "attrs", "named"), GAPS)
+def test_gaps_in_the_numbers_are_refused(tmp_path, monkeypatch, numbers, attrs, named):
+    made = numbered(numbers, **attrs)
+    made.to_zarr(tmp_path / "gaps.zarr", consolidated=False)
+    monkeypatch.setattr(data.specimens, "measurement", lambda _: made)
+    remedy = r"complete the series, or leave these slices out \(missing: leave out\)"
+    for name in (str(tmp_path / "gaps.zarr"), "specimen:llzto_lco/eds"):
+        source = name.removeprefix(f"{tmp_path}/")
+        with pytest.raises(ReaderError, match=rf"^'{source}' {named}: not recorded; {remedy}$"):
+            data.open_stack(name)
+        assert list(data.open_stack(name, "leave out").slice) == numbers
+    with pytest.raises(ReaderError, match="not recorded"):
+        read_stack(tmp_path / "gaps.zarr")
+
+
+@pytest.mark.filterwarnings("ignore:The data type")
+@pytest.mark.parametrize("missing", ["refuse", "leave out"])
+@pytest.mark.parametrize(
+    ("numbers", "attrs", "why"),
+    [
+        ([0, 10**9], {}, r"has slices 0 to 1000000000 of "),
+        ([0, 1], {"slice_count": 10**12}, r"has slices 0 to 1 of 1000000000000"),
+        ([0, 1], {"left_out": '[{"slice": 999999999999}]'}, r"has slices 0 to 999999999999"),
+        ([0, 1], {"slice_count": "many"}, "is damaged or no stack"),
+        ([0, 1], {"left_out": "none"}, "is damaged or no stack"),
+        ([0, 1], {"left_out": '[{"slice": 3}]'}, "is damaged or no stack"),
+    ],
+)
+def test_numbers_that_are_none(tmp_path, numbers, attrs, why, missing):
+    numbered(numbers, **attrs).to_zarr(tmp_path / "a.zarr", consolidated=False)
+    with pytest.raises(ReaderError, match=rf"^'a\.zarr' {why}") as caught:
+        read_stack(tmp_path / "a.zarr", missing=missing)
+    assert "\n" not in str(caught.value)
+
+
+def test_the_reference_specimen_lacks_what_its_parameters_say():
+    with pytest.raises(ReaderError, match=r"^'specimen:llzto_lco/eds' slices 26, 36: not recorded"):
+        data.open_stack("specimen:llzto_lco/eds")
+    with pytest.raises(ReaderError, match=r"^'specimen:llzto_lco/sims' slices 11, 33: not recor"):
+        data.open_stack("specimen:llzto_lco/sims")
+
+
 @pytest.mark.filterwarnings("ignore:The data type")
 @pytest.mark.parametrize("form", [2, 3])
 def test_zarr_as_xarray_writes_it(tmp_path, form):
@@ -550,7 +643,7 @@ def test_zarr_as_xarray_writes_it(tmp_path, form):
     )
     path = tmp_path / "large.zarr"
     stack.chunk(element=1, slice=2).to_zarr(path, zarr_format=form, consolidated=form == 2)
-    found = data.open_stack(str(path))
+    found = data.open_stack(str(path), "leave out")
     np.testing.assert_array_equal(found.counts, COUNTS)
     assert found.counts.chunks[:2] == ((1, 1), (2, 2, 1)) and list(found.slice) == [0, 1, 2, 4, 5]
     assert found.attrs["tilt"] == 52 and found.attrs["slice_count"] == 6
@@ -596,7 +689,9 @@ def test_fib_sims_of_tofwerk(real):
 def test_slices_in_an_eds_file(tmp_path):
     counts = [{"Co": COUNTS[0, i], "Zr": COUNTS[1, i]} for i in range(3)]
     (tmp_path / "a.h5oina").write_bytes(oina(counts, np.full((6, 8), 0.5), names=["1", "2", "4"]))
-    found = data.open_stack(str(tmp_path / "a.h5oina"))
+    with pytest.raises(ReaderError, match=r"^'a\.h5oina' slice 3: not recorded; "):
+        data.open_stack(str(tmp_path / "a.h5oina"))
+    found = data.open_stack(str(tmp_path / "a.h5oina"), "leave out")
     assert found.counts.dims == ("element", "slice", "y", "x") and list(found.slice) == [1, 2, 4]
     np.testing.assert_allclose(found.counts, COUNTS[:, :3], atol=1e-3)
     # The stage's tilt is not the angle between the beam and a milled section: that is not told.

@@ -62,6 +62,16 @@ def test_labels_follow_the_pictures() -> None:
     assert labels[1, 0].to_numpy().tolist() == [0, 0, 1, 1, 1, 1, 2, 2]
 
 
+def test_what_else_is_known_follows_as_well() -> None:
+    known = truth()
+    known["lithium"] = known["label"] * np.float32(1.5)
+    eds = volume.known_frames(known, "eds", np.array([0, 1]))
+    given = (known["label"], np.array([0, 1]), eds)
+    label, lithium = (volume.known_labels(known, *given, name) for name in ("label", "lithium"))
+    np.testing.assert_array_equal(lithium, 1.5 * label)
+    assert lithium.dtype == np.float32 and label.dtype == np.uint8
+
+
 def test_dice_by_hand() -> None:
     known = xr.DataArray(np.array([[[1, 1, 2, 2, 0]]]), dims=("z", "y", "x"))
     found = xr.DataArray(np.array([[[2, 1, 1, 2, 1]]]), dims=("z", "y", "x"))

@@ -56,10 +56,29 @@ def test_what_is_there_and_what_is_not(small: xr.Dataset) -> None:
 
 
 def test_slices_left_out_are_named(small: xr.Dataset) -> None:
-    left = json.dumps([{"slice": 9, "file": "a.tif", "why": "cut short"}])
-    assert volume.missing_slices(small.assign_attrs(left_out=left)) == [2, 4, 9]
+    left = json.dumps([{"slice": 4, "file": "a.tif", "why": "cut short"}])
+    assert volume.missing_slices(small.assign_attrs(left_out=left)) == [2, 4]
+    later = small.assign_coords(slice=[1, 2, 3])  # the last one, 4, was left out: none is before 1
+    assert volume.missing_slices(later.assign_attrs(left_out=left, slice_count=4)) == [4]
     del small.attrs["slice_count"]
     assert volume.missing_slices(small) == [2]
+
+
+def test_why_slices_are_missing_is_in_the_table(small: xr.Dataset) -> None:
+    wrong = [(4, "a_4.tif", "has 9 x 6 pixels"), (4, "b_4.tif", "is empty"), (2, "all.tif", "ends")]
+    wrong += [(5, "all.tif", "ends")]
+    left = [{"slice": number, "file": file, "why": why} for number, file, why in wrong]
+    stacks = {
+        "EDS": small.assign_attrs(left_out=json.dumps(left), slice_count=7),
+        "SIMS": small,
+        "whole": small.isel(slice=[0, 1]).assign_attrs(slice_count=2),
+    }
+    why = volume.stack_table(stacks)["left_out"].groupby("stack").first()
+    assert why["EDS"] == (
+        "2, 5: 'all.tif' ends; 4: 'a_4.tif' has 9 x 6 pixels; 4: 'b_4.tif' is empty; "
+        "6: not recorded"
+    )
+    assert why["SIMS"] == "2, 4: not recorded" and why["whole"] == "none"
 
 
 def test_missing_slices_do_not_make_the_grid_coarser(small: xr.Dataset) -> None:
@@ -122,8 +141,8 @@ def test_lanczos_turns_counts_negative_and_linear_does_not() -> None:
     frames = volume.Frames.of(made["counts"], 60.0)
     grid = volume.Grid((0.06, 0.1, 0.1), (0.0, 0.5, 0.5), (4, 30, 30))
     table = volume.interpolation_table(made["counts"], frames, grid)
-    assert table.loc[("ion0", "linear"), "negative"] == 0
-    assert table.loc[("ion0", "Lanczos, 5 lobes"), "negative"] > 1
+    assert table.loc[("ion0", "linear"), "negative_percent"] == 0
+    assert table.loc[("ion0", "Lanczos, 5 lobes"), "negative_percent"] > 1
     # Half a pixel off along both axes, the mean of four pixels has a fourth of their variance.
     assert table.loc[("ion0", "linear"), "variance"] == pytest.approx(0.25, rel=0.1)
 
@@ -133,6 +152,11 @@ def test_a_series_may_begin_at_any_number(first: int, missing: list[int]) -> Non
     numbers = [first, first + 1, first + 3]
     made = stack(np.zeros((1, 3, 2, 2), np.uint8), numbers, slice_count=4)
     assert volume.missing_slices(made) == missing
+
+
+def test_a_series_may_begin_below_zero() -> None:
+    made = stack(np.zeros((1, 3, 2, 2), np.uint8), [-3, -2, 0])
+    assert volume.missing_slices(made) == [-1]
 
 
 def test_a_series_may_end_early() -> None:

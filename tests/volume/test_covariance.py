@@ -47,14 +47,20 @@ def test_terms_and_their_sums_are_numpys(counts: tuple[xr.DataArray, xr.DataArra
     for terms in (whole, lazy):
         table = covariance_table(terms)
         covariance = np.cov(a.ravel(), b.ravel())[0, 1]
-        assert table.loc["as meant", "covariance"] == pytest.approx(covariance, rel=1e-4)
-        assert table.loc["as printed", "covariance"] == pytest.approx(covariance, rel=1e-4)
+        for name in ("as meant", "as printed"):
+            assert table.loc[name, "mean_term"] == pytest.approx(covariance, rel=1e-4)
+        assert table.loc["product", "mean_term"] == pytest.approx(np.mean(a * b), rel=1e-5)
+        assert table["mean_is"].to_dict() == {
+            "as printed": "covariance",
+            "as meant": "covariance",
+            "product": "mean product",
+        }
         printed, meant = expected["as printed"], expected["as meant"]
         alike = np.corrcoef(printed.ravel(), meant.ravel())[0, 1]
         assert table.loc["as printed", "agree"] == pytest.approx(alike, abs=1e-4)
         changed = 100 * np.mean(printed * meant < 0)
-        assert table.loc["as printed", "sign_changes"] == pytest.approx(changed, abs=1e-3)
-        assert table.loc["product", "positive"] == pytest.approx(100 * np.mean(a * b > 0))
+        assert table.loc["as printed", "sign_changes_percent"] == pytest.approx(changed, abs=1e-3)
+        assert table.loc["product", "positive_percent"] == pytest.approx(100 * np.mean(a * b > 0))
 
 
 def test_levels_reach_from_0_to_255(counts: tuple[xr.DataArray, xr.DataArray]) -> None:

@@ -30,7 +30,7 @@ def test_the_null_is_that_of_all_shifts_far_away() -> None:
     values = np.stack([smooth(rng, (2, 30, 36)) for _ in range(2)])
     row = correlation_table(volume(values), PAIR).loc["a-b"]
     far, every = [], []
-    pixels = row["length"] / 0.08
+    pixels = row["length_um"] / 0.08
     for y, x in np.ndindex(30, 36):
         moved = np.roll(values[1], (y, x), (1, 2))
         r = np.corrcoef(values[0].ravel(), moved.ravel())[0, 1]
@@ -49,7 +49,7 @@ def test_correlation_length_is_that_of_the_smoothing_whatever_the_noise() -> Non
     for level in (2, 1000):
         field = np.exp(0.3 * np.stack([smooth(rng, (4, 200, 200), 4.0) for _ in range(2)]))
         row = correlation_table(volume(rng.poisson(level * field)), PAIR).loc["a-b"]
-        assert row["length"] == pytest.approx(2 * 4 * 0.08, rel=0.25)
+        assert row["length_um"] == pytest.approx(2 * 4 * 0.08, rel=0.25)
 
 
 def test_chance_is_called_so_as_often_as_p_says() -> None:
@@ -73,7 +73,7 @@ def test_intervals_hold_the_truth() -> None:
     mean = level * np.exp(s2 / 2)
     free = (np.exp(s2 * rho) - 1) / (np.exp(s2) - 1)
     true = free * variance / (variance + mean)
-    noise = {"a": 1.0, "b": 1.0}
+    noise = xr.DataArray([1.0, 1.0], {"channel": ["a", "b"]}, ("channel",))
     rows = [correlation_table(counted(rng, rho), PAIR, noise).loc["a-b"] for _ in range(60)]
     held = np.mean([row["low"] <= true <= row["high"] for row in rows])
     assert 0.85 <= held <= 1
@@ -82,6 +82,8 @@ def test_intervals_hold_the_truth() -> None:
     width = np.median([row["high"] - row["low"] for row in rows])
     assert 2.5 * scatter < width < 7 * scatter
     assert np.mean([row["without_noise"] for row in rows]) == pytest.approx(free, abs=0.06)
+    limits = [(row["without_noise_low"], row["without_noise_high"]) for row in rows]
+    assert 0.85 <= np.mean([low <= free <= high for low, high in limits]) <= 1
     assert max(row["p"] for row in rows) < 0.2
 
 
@@ -132,3 +134,63 @@ def test_nothing_in_common_is_said() -> None:
     made = volume(np.ones((2, 2, 20, 20)))
     with pytest.raises(DataError, match="do not vary"):
         correlation_table(made, PAIR)
+
+
+def test_noise_that_interpolation_left_is_taken_out_of_interpolated_counts() -> None:
+    """Means of two pixels hold half of the noise; taken as recorded counts, too much is taken."""
+    rng = np.random.default_rng(7)
+    fields = np.stack([smooth(rng, (3, 200, 201), 6.0)] * 2)
+    rates = 4 * np.exp(0.4 * fields)
+    counts = rng.poisson(rates).astype(float)
+    made, free = (volume(0.5 * (one[..., 1:] + one[..., :-1])) for one in (counts, rates))
+    pixels = free.to_numpy().reshape(2, -1)
+    assert np.corrcoef(pixels)[0, 1] == pytest.approx(1)
+    row = correlation_table(made, PAIR, left(0.5)).loc["a-b"]
+    assert row["without_noise"] == pytest.approx(1, abs=0.02)
+    assert row["without_noise_low"] < row["without_noise"] < row["without_noise_high"]
+    ratio = row["without_noise"] / row["value"]
+    assert row["without_noise_low"] == pytest.approx(row["low"] * ratio)
+    assert correlation_table(made, PAIR, left(1.0)).loc["a-b", "without_noise"] > 1.1
+    assert np.isnan(correlation_table(made, PAIR, left(9.0)).loc["a-b", "without_noise"])
+    # One share for each plane, and a channel that has no noise.
+    planes = left(0.5).expand_dims(z=3).transpose("channel", "z")
+    same = correlation_table(made, PAIR, planes).loc["a-b", "without_noise"]
+    assert same == pytest.approx(row["without_noise"])
+    half = made.copy()
+    half[1] = free[1]
+    one = correlation_table(half, PAIR, left(0.5)[:1]).loc["a-b", "without_noise"]
+    assert one == pytest.approx(1, abs=0.02)
+
+
+def left(share: float) -> xr.DataArray:
+    return xr.DataArray([share, share], {"channel": ["a", "b"]}, ("channel",))
+
+
+def test_columns_that_nothing_was_told_for_are_not_there() -> None:
+    table = correlation_table(counted(np.random.default_rng(8), 0.5), PAIR)
+    assert not [name for name in table if "without" in name or "error" in name]
+    assert table.notnull().all(axis=None)
+
+
+def test_p_says_where_it_ends() -> None:
+    """As many shifts as have nothing in common cannot tell a smaller one."""
+    rng = np.random.default_rng(9)
+    sure, unsure = (correlation_table(counted(rng, r), PAIR).loc["a-b"] for r in (1.0, 0.0))
+    independent = 60 * 64 / (sure["length_um"] / 0.08) ** 2
+    assert sure["p_is_floor"] and sure["p"] == pytest.approx(1 / (independent + 1))
+    assert not unsure["p_is_floor"] and unsure["p"] > sure["p"]
+
+
+@pytest.mark.parametrize("holes", [False, True])
+@pytest.mark.parametrize("error", [40.0, 160.0, 320.0])
+def test_what_a_misplacement_costs(error: float, holes: bool) -> None:
+    """Of one Gaussian-smoothed field, moved by d, r = exp(-d2 / 4 s2); here s = 4 pixels."""
+    rng = np.random.default_rng(10)
+    field = smooth(rng, (6, 240, 250), 4.0)
+    made = volume(np.stack([field, field]))
+    if holes:
+        made[0, :, :30, 40:80] = np.nan
+    row = correlation_table(made, PAIR, None, error).loc["a-b"]
+    expected = np.exp(-((error / 80 / 4) ** 2) / 4) - 1
+    assert row["error_nm"] == error
+    assert row["change_by_error"] == pytest.approx(expected, rel=0.1)

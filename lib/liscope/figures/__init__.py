@@ -53,6 +53,7 @@ from liscope.figures.volume_images import (
     phase_figure,
     product_figure,
 )
+from liscope.figures.volume_local import local_correlation_figure
 from liscope.figures.volume_results import (
     convergence_figure,
     edge_profile_figure,
@@ -99,6 +100,7 @@ __all__ = [
     "joint_histogram_figure",
     "line_graph_figure",
     "linked",
+    "local_correlation_figure",
     "maps",
     "normalisation_figure",
     "null_figure",

@@ -14,16 +14,19 @@ from matplotlib.axes import Axes
 from matplotlib.collections import PolyCollection
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
+from matplotlib.patches import Patch
 from matplotlib.transforms import Affine2D
 
 from liscope.figures.volume_3d import HIDDEN, coarsening, shares_of, surface_of
 from liscope.figures.volume_images import colour_bar
 from liscope.figures.volume_sections import colouring, cuts_of, image_of
 from liscope.figures.volume_style import (
-    NOTHING,
     add_scale_bar,
+    blank,
+    blank_handles,
     channel_title,
     colour_of,
+    legend_below,
     map_of,
     names_of,
     phase_handles,
@@ -42,7 +45,8 @@ def block_figure(panels: Mapping[str, xr.DataArray | xr.Dataset]) -> Figure:
     """Draw volumes as blocks, of which the first face, the top and the right side show; Fig. 5.
 
     The axis of milling runs backwards at 40 degrees in its full length. Of a lazy volume only the
-    three faces are read, and nine slices for the scale of colours.
+    three faces are read, and nine slices for the scale of colours. What was not measured there, as
+    at rims that drift took out of the field, is told below.
 
     Parameters
     ----------
@@ -58,18 +62,19 @@ def block_figure(panels: Mapping[str, xr.DataArray | xr.Dataset]) -> Figure:
     side = 9.6 / columns
     figure = Figure(figsize=(9.6, rows * ((side - 0.7) * high / wide + 0.35)), layout="constrained")
     axes = figure.subplots(rows, columns, squeeze=False).ravel()
+    told: list[Patch] = []
     for letter, axis, (name, volume) in zip("abcdefghi", axes, panels.items(), strict=False):
         drawn = _block(axis, volume, map_of(name))
         axis.set_title(f"{letter}   {channel_title(name)}")
         if isinstance(volume, xr.DataArray):
             colour_bar(axis, drawn, unit_label(volume))
-            continue
-        figure.legend(
-            handles=phase_handles(names_of(volume)), loc="outside lower right", ncols=6,
-            frameon=False, fontsize=8,
-        )  # fmt: skip
+            told += blank_handles(axis.images)
+        else:
+            unlabelled = any((one.get_array() == 0).any() for one in axis.images)
+            told += phase_handles(names_of(volume), unlabelled)
     for axis in axes[len(panels) :]:
         axis.remove()
+    legend_below(figure, list({one.get_label(): one for one in told}.values()))
     return figure
 
 
@@ -101,8 +106,8 @@ def _block(axis: Axes, volume: xr.DataArray | xr.Dataset, channel_map: str) -> A
             [[left, top], [right, top], [right, bottom], [left, bottom], [left, top]]
         )
         outline = corners @ matrix.T + offset
-        axis.fill(*outline.T, fc=NOTHING, lw=0, zorder=-1)
-        axis.plot(*outline.T, color="#999999", lw=0.9)
+        axis.fill(*outline.T, fc=blank(colours), lw=0, zorder=-1)
+        axis.plot(*outline.T, color="black", lw=0.5)
     depth = (z1 - z0) * along
     room = 0.02 * (x1 - x0)
     axis.set(

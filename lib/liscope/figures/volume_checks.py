@@ -135,8 +135,11 @@ def registration_figure(
         axis.imshow(blend(fixed, moving), extent=(left, right, bottom, top))
         bare(axis, title)
         add_scale_bar(axis)
+    told = dict(zip(names, (FIXED, MOVING), strict=True))
+    hidden = any(bool(one.isnull().any()) for one in (fixed, before, after))
+    told |= {"not seen by both": to_rgb(NOTHING)} if hidden else {}
     axes[0].legend(
-        handles=[Patch(color=c, label=n) for c, n in zip((FIXED, MOVING), names, strict=True)],
+        handles=[Patch(color=colour, label=name) for name, colour in told.items()],
         loc="upper right", fontsize=7,
     )  # fmt: skip
     _ellipse(axes[2], np.asarray(covariance, float), pixel)

@@ -6,14 +6,17 @@ from collections.abc import Mapping
 
 import numpy as np
 import xarray as xr
+from matplotlib import colormaps
 from matplotlib.axes import Axes
-from matplotlib.colors import LogNorm
+from matplotlib.colors import ListedColormap, LogNorm
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from liscope.figures.style import BLUE, GREEN, ORANGE
 from liscope.figures.volume_style import channel_title, line_colour
 
+# From a light grey on: a bin of one voxel is told from an empty one.
+FEW_TO_MANY = ListedColormap(colormaps["Greys"](np.linspace(0.18, 1, 256)), "few to many")
 ENCLOSED = 0.8  # of a phase's voxels, by its contour
 
 
@@ -75,7 +78,7 @@ def joint_histogram_figure(
     up, right = map(str, histogram.dims)
     y, x = (histogram[dim].to_numpy() for dim in (up, right))
     often = np.ma.masked_equal(histogram.to_numpy(), 0)
-    drawn = axes["joint"].pcolormesh(x, y, often, norm=LogNorm(), cmap="Greys", rasterized=True)
+    drawn = axes["joint"].pcolormesh(x, y, often, norm=LogNorm(), cmap=FEW_TO_MANY, rasterized=True)
     handles = []
     for name, one in (by_phase or {}).items():
         colour = line_colour(name, list(by_phase or {}))
@@ -88,7 +91,9 @@ def joint_histogram_figure(
             title=f"{100 * ENCLOSED:.0f} % of the voxels", title_fontsize=7,
         )  # fmt: skip
     _margins(axes["top"], axes["side"], x, y, histogram.to_numpy())
-    figure.colorbar(drawn, ax=axes["joint"], label="voxels", location="bottom", aspect=40, pad=0.02)
+    figure.colorbar(
+        drawn, ax=axes["joint"], label="voxels in a bin", location="bottom", aspect=40, pad=0.02
+    )
     return figure
 
 

@@ -8,19 +8,25 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import xarray as xr
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.colors import Normalize, TwoSlopeNorm
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
 from matplotlib.patheffects import withStroke
 
 from liscope.figures.style import ORANGE
 from liscope.figures.volume_style import (
     COUNTS,
+    NO_VALUE,
     TERMS,
     band,
     bare,
+    blank_handles,
     channel_title,
     draw_slice,
+    legend_below,
     map_of,
     names_of,
     phase_colours,
@@ -43,10 +49,12 @@ def channel_plate(panels: Mapping[str, xr.DataArray]) -> Figure:
         "bse" is drawn in grey, as microscopists are used to.
     """
     figure, axes = grid_of_pictures(list(panels.values()), 3 if len(panels) > 4 else 2)
+    drawn = []
     for letter, axis, (name, image) in zip("abcdefghijkl", axes, panels.items(), strict=False):
         bare(axis, f"{letter}   {channel_title(name)}")
-        drawn = draw_slice(axis, image, scale_of(image), map_of(name))
-        colour_bar(axis, drawn, unit_label(image))
+        drawn.append(draw_slice(axis, image, scale_of(image), map_of(name)))
+        colour_bar(axis, drawn[-1], unit_label(image))
+    legend_below(figure, blank_handles(drawn))
     return figure
 
 
@@ -95,28 +103,37 @@ def product_figure(
         maps[str(name)] = image, scale, COUNTS if product else TERMS
     images = [image for image, _, _ in maps.values()]
     high, wide = (np.ptp(one) for one in sides(images[0]).values())
-    figure = Figure(figsize=(9.6, 2 * (2.5 * high / wide + 0.45) + 0.2), layout="constrained")
+    figure = Figure(figsize=(9.6, 2 * (2.5 * high / wide + 0.45) + 0.35), layout="constrained")
     axes = list(figure.subplots(2, 3).ravel())
+    drawn = []
     for letter, axis, (name, (image, norm, colours)) in zip(
         "abcdefgh", axes, maps.items(), strict=False
     ):
-        bare(axis, f"{letter}   {channel_title(name)}")
-        colour_bar(axis, draw_slice(axis, image, norm, colours), unit_label(image))
+        bare(axis, f"{letter}   {TITLES.get(name, channel_title(name))}")
+        drawn.append(draw_slice(axis, image, norm, colours))
+        colour_bar(axis, drawn[-1], unit_label(image))
         line = profile.drop_duplicates("distance_um")
         axis.plot(line["x_um"], line["y_um"], color="white", lw=1.2, path_effects=RIM)
     _draw_profile(axes[len(maps)], profile, "abcdefgh"[len(maps)])
     for axis in axes[len(maps) + 1 :]:
         axis.remove()
+    legend_below(figure, blank_handles(drawn))
     return figure
 
 
 def around_zero(image: xr.DataArray) -> Normalize:
     """Return a scale of colours whose middle is zero."""
     values = np.abs(image.to_numpy())
-    reach = float(np.nanquantile(values, 0.99)) or 1.0
+    seen = values[np.isfinite(values)]
+    reach = (float(np.quantile(seen, 0.99)) if seen.size else 0.0) or 1.0
     return TwoSlopeNorm(0, -reach, reach)
 
 
+TITLES = {
+    "as printed": "Eq. 3 as printed",
+    "as meant": "Eq. 3 as meant",
+    "product": "plain product",
+}
 LINES = (("#0072B2", "-"), ("#D55E00", "--"), ("#222222", "-."), ("#009E73", ":"))
 
 
@@ -129,8 +146,11 @@ def _draw_profile(axis: Axes, profile: pd.DataFrame, letter: str) -> None:
         band(axis, part["distance_um"], scaled, colour, str(name), dashes)
     axis.axhline(0, color="#666666", lw=0.6)
     axis.set(xlabel="along the line / um", ylabel="share of the largest", box_aspect=0.62)
-    axis.set_title(f"{letter}   profile, two standard errors")
-    axis.legend(frameon=False, fontsize=7)
+    axis.set_title(f"{letter}   profile, two standard errors", pad=18)
+    axis.legend(
+        frameon=False, fontsize=7, ncols=4, loc="lower left", bbox_to_anchor=(0, 1),
+        borderaxespad=0.2, columnspacing=1.0,
+    )  # fmt: skip  # above the axis: curves may run anywhere in it
 
 
 def phase_figure(phases: xr.Dataset, z: float | None = None) -> Figure:
@@ -172,7 +192,8 @@ def greyscale_figure(
 
     A difference is that of the grey levels with those of the counts shown plainly, black for none
     and white for the brightest but for one pixel in a thousand. Titles tell how many pixels were
-    counted in but come out black or without a value.
+    counted in but come out black or without a value. The latter are blue: in grey, noise of no
+    counts would look as bright as a phase.
 
     Parameters
     ----------
@@ -195,14 +216,23 @@ def greyscale_figure(
         drawn = draw_slice(axis, image, Normalize(0, 255), "gray")
         bare(axis, f"{letter}   part")
     colour_bar(axes[1][-1], drawn, "grey level")
-    axes[2][0].remove()
     for axis, letter, (name, image) in zip(axes[2][1:], "ghi", scaled.items(), strict=False):
         change = parts[name] - parts["raw"]
         drawn = draw_slice(axis, change, Normalize(-255, 255), TERMS)
+        axis.set_facecolor(NO_VALUE)
         lost = float(((image.fillna(0) == 0) & (counts > counts.min())).mean())
         bare(axis, f"{letter}   {name} \N{MINUS SIGN} raw; {100 * lost:.1f} % lost")
     colour_bar(axes[2][-1], drawn, "grey levels")
+    _tell(axes[2][0], any(bool(image.isnull().any()) for image in scaled.values()))
     return figure
+
+
+def _tell(axis: Axes, without: bool) -> None:
+    """Make an axis the legend of the grey pictures."""
+    handles: list[Artist] = [Line2D([], [], color=ORANGE, lw=1.2, label="part, drawn larger")]
+    handles += [Patch(fc=NO_VALUE, label="no value (0 counts)")] if without else []
+    axis.axis("off")
+    axis.legend(handles=handles, loc="upper left", frameon=False, fontsize=8)
 
 
 def shown_plainly(counts: xr.DataArray) -> xr.DataArray:

@@ -2,46 +2,117 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from liscope.figures.style import BLUE, GREY, ORANGE
-from liscope.figures.volume_style import band, colour_of, line_colour
+from liscope.figures.volume_style import band, channel_title, colour_of, line_colour
+
+if TYPE_CHECKING:
+    from liscope.volume.depletion import Depletion
 
 
 def edge_profile_figure(
-    profile: pd.DataFrame, model: pd.DataFrame | None = None, depth: float | None = None
+    profile: pd.DataFrame,
+    lost: Depletion | None = None,
+    ion: str = "6Li+",
+    depth: float | None = None,
 ) -> Figure:
     """Draw quantities against the distance from the particles' surface, and the fitted law.
 
     Parameters
     ----------
     profile
-        One row a quantity and distance: ``quantity`` (what stands at the axis, with its unit),
-        ``distance_um`` (positive inwards), ``value``, ``low`` and ``high``.
-    model
-        The same without an interval: ``quantity``, ``distance_um``, ``value``.
+        From :func:`liscope.volume.edge_table`: one row a quantity and distance, with ``quantity``
+        (what stands at the axis, with its unit), ``distance_um`` (positive inwards), ``value``,
+        ``low`` and ``high``. With columns ``product``, ``product_low`` and ``product_high`` these
+        are a further quantity; ``attrs["product"]`` names it with its unit.
+    lost
+        From :func:`liscope.volume.depletion`: its law is drawn over the counts of the ion, with the
+        level that these have farthest inside. No law where it cannot be told.
+    ion
+        Of which ``lost`` tells.
     depth
-        Of the depletion, um; marked.
+        Of the depletion, um, where there is no ``lost``; marked.
     """
+    profile = _with_product(profile)
     quantities = list(dict.fromkeys(profile["quantity"]))
-    figure = Figure(figsize=(4.4 * len(quantities), 3.1), layout="constrained")
-    for axis, name in zip(
-        figure.subplots(1, len(quantities), squeeze=False)[0], quantities, strict=True
-    ):
+    depth = lost.depth / 1e3 if lost is not None else depth
+    figure, axes = _panels(len(quantities))
+    for axis, name in zip(axes, quantities, strict=True):
         part = profile[profile["quantity"] == name]
         band(axis, part["distance_um"], part, BLUE, "mean of all particles, 95 % band")
-        if model is not None and (model["quantity"] == name).any():
-            law = model[model["quantity"] == name]
-            axis.plot(law["distance_um"], law["value"], "--", color=ORANGE, lw=1.4, label="fit")
+        if lost is not None and np.isfinite(lost.depth) and name == f"{ion} / counts":
+            law = law_of(lost, part["distance_um"].to_numpy(float), part["value"].to_numpy(float))
+            axis.plot(*law, "--", color=ORANGE, lw=1.6, label=_told(lost))
         if depth is not None and np.isfinite(depth):
             axis.axvline(depth, color=GREY, lw=0.9, ls=":", label=f"depth {1e3 * depth:.0f} nm")
         axis.axvline(0, color=GREY, lw=0.6)
-        axis.set(xlabel="distance from the surface / um (inwards)", ylabel=name)
-        axis.legend(frameon=False, fontsize=7)
+        axis.set(xlabel="distance from the surface / um (inwards)", ylabel=_written(str(name)))
+    lines = [line for axis in axes for line in axis.get_lines()]
+    told = {str(line.get_label()): line for line in lines if str(line.get_label())[0] != "_"}
+    figure.legend(handles=list(told.values()), loc="outside lower left", ncols=3, frameon=False,
+                  fontsize=8)  # fmt: skip
     return figure
+
+
+def _with_product(profile: pd.DataFrame) -> pd.DataFrame:
+    """Return the profile with rows for the product in place of its columns."""
+    columns = {"product": "value", "product_low": "low", "product_high": "high"}
+    if not set(columns) <= set(profile):
+        return profile
+    product = profile[["distance_um", *columns]].drop_duplicates("distance_um")
+    name = str(profile.attrs.get("product", "product / counts^2"))
+    return pd.concat(
+        [profile.drop(columns=list(columns)), product.rename(columns=columns).assign(quantity=name)]
+    )
+
+
+def _written(quantity: str) -> str:
+    """Return how a quantity stands at an axis."""
+    words = [channel_title(word.replace("^2", "$^2$")) for word in quantity.split(" ")]
+    return " ".join(words)
+
+
+def _panels(count: int) -> tuple[Figure, list[Axes]]:
+    """Return a figure with so many panels, at most three in a row, and four in two rows."""
+    columns = 2 if count == 4 else min(count, 3)
+    rows = -(-count // columns)
+    figure = Figure(figsize=(9.6 if columns > 1 else 4.8, 2.7 * rows + 0.3), layout="constrained")
+    axes = list(figure.subplots(rows, columns, squeeze=False).ravel())
+    for axis in axes[count:]:
+        axis.remove()
+    return figure, axes[:count]
+
+
+def law_of(
+    lost: Depletion, distance: np.ndarray, value: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return distances inside a particle, um, and the counts by the fitted law there.
+
+    The fit leaves the level free; here it is that of the farther half of the distances.
+    """
+    from liscope.volume.depletion import RIM  # only here, as it compiles kernels
+
+    inside = np.isfinite(value) & (distance > RIM / 1e3)
+    if not inside.any():
+        return np.array([]), np.array([])
+    shape = 1 - lost.amplitude * np.exp(-1e3 * distance / lost.depth)
+    far = inside & (distance >= np.median(distance[inside]))
+    fine = np.linspace(RIM / 1e3, distance[inside].max(), 100)
+    level = value[far].sum() / shape[far].sum()
+    return fine, level * (1 - lost.amplitude * np.exp(-1e3 * fine / lost.depth))
+
+
+def _told(lost: Depletion) -> str:
+    return (
+        f"fit: depth {lost.depth:.0f} nm ({lost.depth_low:.0f} to {lost.depth_high:.0f}, 95 %), "
+        f"{100 * lost.amplitude:.0f} % lost at the surface"
+    )
 
 
 def fraction_figure(fractions: pd.DataFrame, truth: pd.Series | None = None) -> Figure:

@@ -19,6 +19,7 @@ from liscope.figures.maps import in_jupyterlab
 from liscope.figures.volume_style import (
     COUNTS,
     NOTHING,
+    blank_handles,
     draw_slice,
     names_of,
     phase_colours,
@@ -80,6 +81,8 @@ def section_figure(
         figure.colorbar(drawn, cax=place, orientation="horizontal")
         place.set_title(label, fontsize=8)
         place.tick_params(labelsize=7)
+        blank = blank_handles(image for axis in axes.values() for image in axis.images)
+        figure.legend(handles=blank, loc="lower left", frameon=False, fontsize=7)
     return figure
 
 

@@ -9,8 +9,11 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 from matplotlib import colormaps
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.colors import ListedColormap, Normalize, to_hex
+from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
 from matplotlib.patches import Patch
 from matplotlib_scalebar.scalebar import ScaleBar
 
@@ -18,6 +21,7 @@ from liscope.errors import DataError
 from liscope.units import to_units
 
 NOTHING = "#bbbbbb"  # where nothing was measured
+NO_VALUE = "#2f73d9"  # the same in grey pictures, where a grey would look like many counts
 # Told apart by eyes that lack one kind of cone, and by their lightness in print.
 PHASE_COLOURS = {
     "carbon": "#2b2b2b",
@@ -61,6 +65,27 @@ def phase_handles(names: Iterable[str], nothing: bool = False) -> list[Patch]:
     told = {name: colour_of(name, names) for name in names}
     told |= {"not measured": NOTHING} if nothing else {}
     return [Patch(fc=colour, ec="#666666", lw=0.5, label=name) for name, colour in told.items()]
+
+
+def blank(colours: Any) -> str:
+    """Return what a picture in a map of colours has where there is no value."""
+    return NO_VALUE if getattr(colours, "name", colours) == "gray" else NOTHING
+
+
+def blank_handles(drawn: Iterable[AxesImage]) -> list[Patch]:
+    """Return what a legend says about pixels without a value; nothing where all have one."""
+    seen = {blank(one.get_cmap()) for one in drawn if np.ma.is_masked(one.get_array())}
+    told = {NOTHING: "not measured", NO_VALUE: "not measured (in grey pictures)"}
+    return [
+        Patch(fc=colour, ec="#666666", lw=0.5, label=text)
+        for colour, text in told.items() if colour in seen
+    ]  # fmt: skip
+
+
+def legend_below(figure: Figure, handles: Sequence[Artist]) -> None:
+    """Add a legend below all pictures, if there is anything to tell."""
+    if handles:
+        figure.legend(handles=handles, loc="outside lower left", ncols=6, frameon=False, fontsize=8)
 
 
 def sides(volume: xr.DataArray | xr.Dataset) -> dict[str, tuple[float, float]]:
@@ -121,7 +146,7 @@ def draw_slice(
     drawn = axis.imshow(
         image.to_numpy(), cmap=colours, norm=norm, extent=(*across, *down[::-1]), aspect="equal"
     )
-    axis.set_facecolor(NOTHING)
+    axis.set_facecolor(blank(colours))
     for spine in axis.spines.values():
         spine.set_visible(False)
     if bar:

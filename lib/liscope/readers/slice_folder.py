@@ -18,9 +18,7 @@ from liscope.readers.common import NAN, one_line
 from liscope.readers.slice_files import MAX_SLICES, NAME, Picture, lazy, pictures_of
 from liscope.readers.slice_spectra import SPECTRA, ElementMap, maps_of
 from liscope.readers.stack_sidecar import Sidecar, read_sidecar
-from liscope.readers.stacks import ATTRIBUTES, REFUSE, Missing
-
-_REMEDY = "copy it again, or leave the slice out (missing: leave out)"
+from liscope.readers.stacks import ATTRIBUTES
 
 
 @dataclass(frozen=True)
@@ -103,8 +101,10 @@ class Files:
         return dict(zip(self.channels, found, strict=True))
 
 
-def read_folder(folder: Path, missing: Missing = REFUSE) -> xr.Dataset:
+def read_folder(folder: Path) -> xr.Dataset:
     """Return the stack of slice files that ``stack.yaml`` in `folder` describes, lazily.
+
+    Slices that are not whole are left out; the attribute ``left_out`` tells which and why.
 
     Raises
     ------
@@ -113,17 +113,11 @@ def read_folder(folder: Path, missing: Missing = REFUSE) -> xr.Dataset:
     """
     sidecar = read_sidecar(folder)
     slices, faults = _looked_through(list(_families(folder, sidecar)), sidecar)
-    if faults and missing == REFUSE:
-        raise ReaderError(_told(faults))
     if not slices:
-        raise ReaderError(f"has no slice that is whole; {_told(faults)}")
+        first = faults[0]
+        why = f"slice {first.slice}: '{first.file}' {first.why}"
+        raise ReaderError(f"has no slice that is whole; {why}; copy them again")
     return _dataset(sidecar, slices, faults)
-
-
-def _told(faults: list[Fault]) -> str:
-    first, others = faults[0], len({fault.slice for fault in faults}) - 1
-    more = f" ({others} more slices are not whole either)" if others > 0 else ""
-    return f"slice {first.slice}: '{first.file}' {first.why}{more}; {_REMEDY}"
 
 
 def _families(folder: Path, sidecar: Sidecar) -> Iterator[Files]:

@@ -6,7 +6,8 @@
     channels: {6Li+: "li_{slice}.tif"}  # name: the files of its slices, within the folder
     pixel_size: 0.072                   # um, or [y, x]
     slice_thickness: 60                 # nm, nominal
-    tilt: 0                             # degrees between the beam and the section's normal
+    tilt: 0                             # degrees between the beam and the section's normal; above
+                                        # 0 where the beam goes down the picture as it goes deeper
 
 ``{slice}`` stands for the number in a file's name, with zeros before it or without, ``{channel}``
 for the channel's name. Channels with the same file names are pages of one file, in the order given;
@@ -38,6 +39,7 @@ _NEEDED = "kind, channels, pixel_size, slice_thickness and tilt (see docs/format
 Length = Annotated[float, Field(gt=0, lt=1e6)]
 Pixel = Annotated[float, Field(gt=0, le=20)]  # um: nobody looks at a section with larger ones
 Thickness = Annotated[float, Field(ge=1, le=20_000)]  # nm
+Tilt = Annotated[float, Field(gt=-85, lt=85)]  # degrees; the cosine stays far from 0
 Number = Annotated[int, Field(ge=0, lt=10**9)]
 
 
@@ -69,7 +71,7 @@ class Sidecar(BaseModel):
     channels: dict[str, str] = Field(min_length=1, max_length=256)
     pixel_size: Pixel | Annotated[list[Pixel], Field(min_length=2, max_length=2)]
     slice_thickness: Thickness
-    tilt: float = Field(ge=0, lt=90)
+    tilt: Tilt
     first: Number | None = None
     last: Number | None = None
     count: int | None = Field(None, ge=1, le=MAX_SLICES)

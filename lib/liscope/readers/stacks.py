@@ -6,6 +6,7 @@ Zarr as xarray writes it. The pixels stay in the files, one task a picture, unti
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 from typing import Literal
@@ -17,12 +18,14 @@ from liscope.errors import ReaderError
 from liscope.readers.common import NAN, guard, one_line
 from liscope.readers.ome_zarr import is_ome_zarr, read_ome_zarr
 from liscope.readers.opening import with_origin
-from liscope.readers.slice_files import NAME, PICTURES
+from liscope.readers.slice_files import MAX_SLICES, NAME, PICTURES
 from liscope.units import to_units
 
 FORM = "slice files with stack.yaml"
 Missing = Literal["refuse", "leave out"]
 REFUSE: Missing = "refuse"
+_REMEDY = "complete the series, or leave these slices out (missing: leave out)"
+_REASONS, _NUMBERS = 5, 20  # that a message lists, the latter of each reason
 ATTRIBUTES = ("tilt", "total_depth", "total_depth_error", "slice_thickness", "fiducial_angle")
 EDS_FILES = (".bcf", ".emd", ".h5oina", ".pts", ".eds", ".img", ".map", ".asw")
 
@@ -38,8 +41,8 @@ def read_stack(path: str | os.PathLike[str], *, missing: Missing = REFUSE) -> xr
         are the slices; an OME-Zarr folder, whose planes are; or a Zarr folder in which xarray has
         written a stack.
     missing
-        What to do about a slice of which a file is missing, cut short or of another size: "refuse"
-        the stack, or "leave out" the slice.
+        What to do about a slice of which a file is missing, cut short or of another size, or whose
+        number the series skips: "refuse" the stack, or "leave out" the slice.
 
     Returns
     -------
@@ -55,14 +58,65 @@ def read_stack(path: str | os.PathLike[str], *, missing: Missing = REFUSE) -> xr
     Raises
     ------
     ReaderError
-        If there is no stack, or a slice is not whole; when the counts are computed as well, if a
-        file has changed or holds what is no count.
+        If there is no stack, or a slice is missing or not whole; when the counts are computed as
+        well, if a file has changed or holds what is no count.
     """
     where = Path(path)
-    if missing not in ("refuse", "leave out"):
-        raise ReaderError(f"missing='{missing}' is neither 'refuse' nor 'leave out'")
     if where.name == NAME or (where.suffix.lower() in PICTURES and (where.parent / NAME).is_file()):
         where = where.parent
+    return complete(_opened(where), where.name, missing)
+
+
+def complete(stack: xr.Dataset, source: str, missing: Missing) -> xr.Dataset:
+    """Return a stack as it is, unless slices are missing and `missing` is "refuse".
+
+    Parameters
+    ----------
+    source
+        Its name, for messages.
+
+    Raises
+    ------
+    ReaderError
+        With the numbers of all slices that are missing, and why; or if the stack does not tell
+        its slices soundly.
+    """
+    from liscope.volume.overview import why_missing  # here: it takes its time to load
+
+    if missing not in ("refuse", "leave out"):
+        raise ReaderError(f"missing='{missing}' is neither 'refuse' nor 'leave out'")
+    with guard(source, "stack"):
+        _check_numbers(stack)
+        reasons = why_missing(stack)
+    if reasons and missing == REFUSE:
+        # One by one, as one line of all would be cut before the remedy.
+        told = [one_line(f"{_numbered(ones)}: {why}") for why, ones in reasons]
+        raise ReaderError(f"'{one_line(source)}' {_first(told, _REASONS, '; ')}; {_REMEDY}")
+    return stack
+
+
+def _check_numbers(stack: xr.Dataset) -> None:
+    """Refuse numbers of slices so far apart that those between them could not be listed."""
+    left_out = [int(one["slice"]) for one in json.loads(stack.attrs.get("left_out", "[]"))]
+    numbers = [*map(int, stack["slice"].to_numpy()), *left_out]
+    first, last, count = min(numbers), max(numbers), int(stack.attrs.get("slice_count", 1))
+    if max(last - first + 1, count) > MAX_SLICES:
+        raise ReaderError(f"has slices {first} to {last} of {count}; check their numbers")
+
+
+def _numbered(slices: list[int]) -> str:
+    name = "slices" if len(slices) > 1 else "slice"
+    return f"{name} {_first([str(one) for one in slices], _NUMBERS, ', ')}"
+
+
+def _first(texts: list[str], most: int, mark: str) -> str:
+    """Return the first texts, and how many more there are."""
+    more = [f"and {len(texts) - most} more"] if len(texts) > most else []
+    return mark.join(texts[:most] + more)
+
+
+def _opened(where: Path) -> xr.Dataset:
+    """Return what there is of a stack, by its form."""
     if not where.is_dir():
         return _of_file(where)
     if is_ome_zarr(where):
@@ -73,7 +127,7 @@ def read_stack(path: str | os.PathLike[str], *, missing: Missing = REFUSE) -> xr
     from liscope.readers.slice_folder import read_folder  # here: pydantic takes its time to load
 
     with guard(where.name, FORM):
-        return with_origin(read_folder(where, missing), where.name, FORM)
+        return with_origin(read_folder(where), where.name, FORM)
 
 
 def _of_file(path: Path) -> xr.Dataset:

@@ -16,7 +16,7 @@ What is simulated, in the order in which it happens:
 their mass fractions and 5 kV are the paper's. What it does not quote (counts, drift, the loss of
 lithium) is chosen; the seed varies the loss, the turn and the overlap of the fields.
 
-Source: Y. Sun et al., Micron 2025, doi:10.1016/j.micron.2024.103746.
+Source: Y. Sun et al., Micron, 103746 (online 2024), doi:10.1016/j.micron.2024.103746.
 """
 
 from __future__ import annotations

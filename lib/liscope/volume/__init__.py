@@ -21,6 +21,7 @@ from liscope.volume.assembly import (
     pictures,
     steady_table,
     told,
+    without_bad,
 )
 from liscope.volume.beam import Width, beam_width
 from liscope.volume.chords import chord_table
@@ -36,13 +37,20 @@ from liscope.volume.depletion import Depletion, depletion
 from liscope.volume.drift import Drift, slice_drift
 from liscope.volume.fractions import convergence_table, fraction_table
 from liscope.volume.frames import Frames, Grid
-from liscope.volume.interpolation import in_grey_levels, interpolation_table, kept, stored
+from liscope.volume.interpolation import (
+    in_grey_levels,
+    interpolation_table,
+    kept,
+    noise_left,
+    stored,
+)
 from liscope.volume.label_table import component_table
 from liscope.volume.labels import label_components
 from liscope.volume.local import local_covariance, local_limit
 from liscope.volume.moments import joint_histogram, joint_moments, joint_statistics
 from liscope.volume.normalise import (
     anscombe,
+    log_levels,
     log_scaled,
     min_max,
     normalisation_table,
@@ -56,6 +64,7 @@ from liscope.volume.registering import Match, register_stacks
 from liscope.volume.report import across, depletion_table, edge_table, match_table, profile_table
 from liscope.volume.resample import onto_grid, variance_share
 from liscope.volume.response import Response, ion_response
+from liscope.volume.scale_phantom import PHANTOM, phantom_correlations
 from liscope.volume.segmented import labelled
 from liscope.volume.separation import separate
 from liscope.volume.sizes import SMALLEST, size_distribution, size_table, sizes_of
@@ -64,6 +73,7 @@ from liscope.volume.tilt import untilted
 from liscope.volume.tortuosity import tortuosity_table
 
 __all__ = [
+    "PHANTOM",
     "SMALLEST",
     "Depletion",
     "Drift",
@@ -110,16 +120,19 @@ __all__ = [
     "line_profile",
     "local_covariance",
     "local_limit",
+    "log_levels",
     "log_scaled",
     "marked",
     "match_table",
     "min_max",
     "misplaced",
     "missing_slices",
+    "noise_left",
     "normalisation_table",
     "normalised_correlations",
     "only",
     "onto_grid",
+    "phantom_correlations",
     "pictures",
     "printed_numbers",
     "profile_table",
@@ -138,4 +151,5 @@ __all__ = [
     "tortuosity_table",
     "untilted",
     "variance_share",
+    "without_bad",
 ]

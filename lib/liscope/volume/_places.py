@@ -87,7 +87,8 @@ class Places:
 
     def squares(self, number: int) -> float:
         """Return the sum of the squared weights of a picture's pixels, in the mean over places."""
-        at = np.meshgrid(*(np.linspace(0, side - 1, SAMPLES) for side in self.shape), indexing="ij")
+        spread = (np.linspace(0, n - 1, min(n, SAMPLES)).round() for n in self.shape)
+        at = np.meshgrid(*spread, indexing="ij")
         where = (
             np.tensordot(self.matrix[number], np.stack(at), 1) + self.offset[number, :, None, None]
         )

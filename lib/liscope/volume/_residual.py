@@ -22,6 +22,7 @@ CLEAR = 6.0  # standard deviations above which a correlation is none by chance
 FADE = 0.1  # of the common field's smaller side, over which its edge is faded out
 FAR = 0.5  # um: a slice is not further away than this from where drift and registration put it
 ONE_SIGMA = 0.8413  # of a normal law lies below one standard deviation
+SAMPLED = 0.1  # of a slice: a parabola through what is alike slice by slice is no surer
 LEAST = 1.0  # nm, error of a slice's shift
 WALKS = np.geomspace(1e-5, 0.1, 17)  # um2 per um of depth: 0.8 to 80 nm from one slice to the next
 
@@ -170,8 +171,8 @@ def depth_seen(compared: Compared, group: NDArray[np.intp]) -> tuple[float, floa
     if len(found) < 2:
         return _top(compared, np.ones(len(compared.sims), bool)), np.inf
     # Neighbouring groups show the same particles: two count as one.
-    error = found.std(ddof=1) * np.sqrt(2 / len(found)) * stats.t.ppf(ONE_SIGMA, len(found) - 1)
-    return float(found.mean()), float(error)
+    scatter = found.std(ddof=1) * np.sqrt(2 / len(found)) * stats.t.ppf(ONE_SIGMA, len(found) - 1)
+    return float(found.mean()), float(np.hypot(scatter, SAMPLED * _step(compared.apart)))
 
 
 def _top(compared: Compared, mine: NDArray[np.bool_]) -> float:
@@ -179,7 +180,7 @@ def _top(compared: Compared, mine: NDArray[np.bool_]) -> float:
     apart, like = compared.apart[mine], compared.correlation[mine]
     if len(apart) < 5:
         return np.nan
-    step = float(np.median(np.diff(np.unique(np.round(apart, 3))))) or 0.01
+    step = _step(apart)
     lag = np.round(apart / max(step, 0.03)).astype(int)
     lags = np.unique(lag)
     means = np.array([(apart[lag == one].mean(), like[lag == one].mean()) for one in lags])
@@ -189,6 +190,11 @@ def _top(compared: Compared, mine: NDArray[np.bool_]) -> float:
         return np.nan
     bend, slope, _ = np.polyfit(near[:, 0] - means[best, 0], near[:, 1], 2)
     return float(means[best, 0] - slope / (2 * bend)) if bend < 0 else np.nan
+
+
+def _step(apart: Array) -> float:
+    """Return the usual step between depths, um."""
+    return float(np.median(np.diff(np.unique(np.round(apart, 3))))) or 0.01
 
 
 def slice_shifts(compared: Compared, depth: Array, seen: float) -> tuple[Array, Array]:

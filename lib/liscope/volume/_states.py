@@ -72,7 +72,7 @@ def _most(lazy: Any) -> int:
 
 def _thickness(lazy: Any) -> int:
     """Return a slab's slices: whole blocks, so that none is read twice."""
-    own = max(lazy.chunks[1])
+    own: int = max(lazy.chunks[1])
     return max(1, _most(lazy) // own) * own
 
 

@@ -43,7 +43,7 @@ def misplaced(
     points = np.stack(np.meshgrid(*axes, indexing="ij"), -1).reshape(-1, 2)
     ends = []
     for one, other in (
-        (_some(eds_at, i), _some(sims_at, j)),
+        (eds_at.of_slices(i), sims_at.of_slices(j)),
         (known_frames(told, "eds", common), known_frames(told, "sims", common)),
     ):
         section = np.linalg.solve(one.matrix[:, None], (points - one.offset[:, None])[..., None])[
@@ -53,23 +53,27 @@ def misplaced(
     return np.asarray(1e3 * np.linalg.norm(ends[0] - ends[1], axis=-1))
 
 
-def _some(frames: Frames, chosen: NDArray[np.intp]) -> Frames:
-    return Frames(frames.matrix[chosen], frames.offset[chosen], frames.depth[chosen])
-
-
 def known_labels(
-    told: xr.Dataset, label: xr.DataArray, numbers: NDArray[np.int64], frames: Frames
+    told: xr.Dataset,
+    label: xr.DataArray,
+    numbers: NDArray[np.int64],
+    frames: Frames,
+    name: str = "label",
 ) -> xr.DataArray:
     """Return the known labels at the voxels of a grid, by the EDS picture that shows each plane.
+
+    Each voxel takes the nearest known one; 0 outside of what is known.
 
     Parameters
     ----------
     told
-        ``label`` (z, y, x), and the EDS frames.
+        ``label`` and whatever else is known (z, y, x), and the EDS frames.
     label
         As found, (z, y, x), um: the grid.
     numbers, frames
         Of the EDS slices, and their frames as found.
+    name
+        Of what is known; ``"lithium"``, say, for its amount instead of the labels.
     """
     from scipy import ndimage
 
@@ -86,7 +90,7 @@ def known_labels(
         layer = int(np.clip(round((z[plane] - origin[0]) / step[0]), 0, told.sizes["z"] - 1))
         planes.append(
             ndimage.affine_transform(
-                told["label"][layer].to_numpy(),
+                told[name][layer].to_numpy(),
                 matrix * side / step[1:, None],
                 (offset - origin[1:]) / step[1:],
                 (label.sizes["y"], label.sizes["x"]),

@@ -1,7 +1,9 @@
 """The arithmetic of the paper's printed numbers: which agree with each other, and which do not.
 
 Each row derives a printed number from others that are printed, with the interval that rounding
-leaves. Source: Sun et al. 2025, Micron (10.1016/j.micron.2024.103746).
+leaves.
+
+Source: Y. Sun et al., Micron, 103746 (online 2024), doi:10.1016/j.micron.2024.103746.
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import xarray as xr
 
-from liscope.errors import ParameterError
+from liscope.errors import DataError, ParameterError
 from liscope.history import noted
 from liscope.volume.drift import Drift
 from liscope.volume.frames import Frames, Grid
@@ -116,6 +116,29 @@ def frames_of(stack: xr.Dataset, depths: xr.Dataset, drift: Drift | None) -> Fra
     return drift.moved(frames) if drift else frames
 
 
+def without_bad(stack: xr.Dataset, frames: Frames, drift: Drift) -> tuple[xr.Dataset, Frames]:
+    """Return a stack and its frames without the slices that the drift step calls bad.
+
+    What such a slice shows is not what its neighbours show: interpolated between them, it would
+    look like a layer of another material.
+
+    Raises
+    ------
+    DataError
+        If fewer than two slices are good.
+    """
+    good = ~drift.bad
+    if good.sum() < 2:
+        raise DataError(f"{drift.bad.sum()} of {good.size} slices are bad; set bad_slices to keep")
+    left = noted(stack["counts"].isel(slice=good), stack["counts"], f"without_bad({bad_of(drift)})")
+    return stack.isel(slice=good).assign(counts=left), frames.of_slices(good)
+
+
+def bad_of(drift: Drift) -> str:
+    """Return the numbers of bad slices, as text; "none" if there are none."""
+    return ", ".join(map(str, drift.slices[drift.bad])) or "none"
+
+
 def steady_table(drifts: Mapping[str, Drift]) -> pd.DataFrame:
     """Return the drift that is common to all slices: nm a slice, and what may be the structure's.
 
@@ -129,7 +152,7 @@ def steady_table(drifts: Mapping[str, Drift]) -> pd.DataFrame:
             "steady_nm_per_slice": 1e3 * drift.steady[i],
             "error_nm_per_slice": 1e3 * drift.steady_error[i],
             "error_over_stack_nm": 1e3 * drift.steady_error[i] * np.ptp(drift.slices),
-            "bad_slices": ", ".join(map(str, drift.slices[drift.bad])) or "none",
+            "bad_slices": bad_of(drift),
         }
         for name, drift in drifts.items()
         for i, axis in enumerate("yx")

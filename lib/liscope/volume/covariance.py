@@ -3,7 +3,8 @@
 A covariance is a sum over voxels. Its single terms are positive where both channels are high, but
 also where both are low: a map of them is no map of the product.
 
-Source: Y. Sun et al., Micron 187, 103746 (2024), doi:10.1016/j.micron.2024.103746, Eq. 3, Fig. 6c.
+Source: Y. Sun et al., Micron, 103746 (online 2024), doi:10.1016/j.micron.2024.103746, Eq. 3 and
+Fig. 6c.
 """
 
 from __future__ import annotations
@@ -68,9 +69,11 @@ def covariance_terms(
 def covariance_table(terms: xr.DataArray) -> pd.DataFrame:
     """Return what the terms come to: one row each, from one pass.
 
-    Columns ``covariance`` (sum over n - 1), ``positive`` (per cent of voxels), ``agree`` (their
-    correlation with the map as meant), ``sign_changes`` (per cent of voxels whose sign differs from
-    it).
+    Columns ``mean_term``, what the voxels' terms are on average, and ``mean_is``, what this is
+    called: of the first two terms the covariance (sum over n - 1), of the product no covariance but
+    the mean product (sum over n), which is the covariance plus the product of the means; unit: the
+    channels' squared. Then ``positive_percent`` of voxels, ``agree`` (correlation with the map as
+    meant) and ``sign_changes_percent`` of voxels, whose sign differs from it.
     """
     from dask.base import compute
 
@@ -83,13 +86,15 @@ def covariance_table(terms: xr.DataArray) -> pd.DataFrame:
         ((terms * meant) < 0).sum(dims),
     )
     total, count, positive, changed = (one.to_numpy() for one in found)
+    is_product = terms["term"].to_numpy() == "product"
     alike = joint_moments(terms.rename(term="channel"))["correlation"].sel(other="as meant")
     with np.errstate(invalid="ignore", divide="ignore"):
         columns = {
-            "covariance": total / (count - 1),
-            "positive": 100 * positive / count,
+            "mean_term": total / np.where(is_product, count, count - 1),
+            "mean_is": np.where(is_product, "mean product", "covariance"),
+            "positive_percent": 100 * positive / count,
             "agree": alike.to_numpy(),
-            "sign_changes": 100 * changed / count,
+            "sign_changes_percent": 100 * changed / count,
         }
     return pd.DataFrame(columns, pd.Index(terms["term"].to_numpy(), name="term"))
 

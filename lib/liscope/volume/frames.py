@@ -11,6 +11,7 @@ interpolated once, at the end.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -70,6 +71,10 @@ class Frames:
     def moved(self, shift: Array) -> Frames:
         """Return frames whose pictures lie ``shift`` (slice, 2) um further down and right."""
         return replace(self, offset=self.offset + np.asarray(shift, float))
+
+    def of_slices(self, chosen: NDArray[Any]) -> Frames:
+        """Return the frames of some slices: their places in the stack, or true for those."""
+        return Frames(self.matrix[chosen], self.offset[chosen], self.depth[chosen])
 
     def at_depths(self, depth: Array) -> Frames:
         """Return frames at other depths (slice,), um."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+from collections.abc import Mapping
 from dataclasses import replace
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
@@ -14,7 +15,7 @@ from liscope import progress
 from liscope.volume.assembly import channel_of
 from liscope.volume.frames import Frames, Grid
 from liscope.volume.normalise import log_scaled, min_max
-from liscope.volume.resample import Method, onto_grid
+from liscope.volume.resample import Method, onto_grid, variance_share
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -64,23 +65,41 @@ def stored(label: xr.DataArray) -> xr.DataArray:
     return placed
 
 
+def noise_left(
+    counts: xr.DataArray, frames: Frames, grid: Grid, method: Method = "linear", lobes: int = 3
+) -> xr.DataArray:
+    """Return each interpolated channel's counting noise, variance over mean: (channel, z).
+
+    :func:`~liscope.volume.resample.variance_share` with the channels' names, so that those of both
+    instruments can be put together as their volumes are. Parameters as for that.
+    """
+    share = variance_share(counts, frames, grid, method, lobes)
+    return share.expand_dims(channel=counts[channel_of(counts)].to_numpy())
+
+
 def interpolation_table(
-    counts: xr.DataArray, frames: Frames, grid: Grid, label: xr.DataArray | None = None
+    counts: xr.DataArray,
+    frames: Frames,
+    grid: Grid,
+    known: Mapping[str, xr.DataArray] | None = None,
 ) -> pd.DataFrame:
     """Return what each interpolation does to counts, in some planes in the middle of the grid.
 
     Parameters
     ----------
     counts, frames, grid
-        As for :func:`~liscope.volume.resample.onto_grid`.
-    label
-        (z, y, x) on this grid, true where the first channel is bright: only where it is known.
+        As for :func:`~liscope.volume.resample.onto_grid`; SIMS is brought onto EDS as EDS onto
+        itself.
+    known
+        By channel, where it is known: the signal without noise (z, y, x) on this grid, in any unit,
+        or where its phase is, true or false. NaN where it is not known.
 
     Returns
     -------
-    One row a channel and method: in per cent of voxels ``negative`` and ``no_log`` (none or fewer),
-    the ``least`` value, ``variance`` over that of the recorded pixels; and ``faithful``, the
-    correlation of the first channel with ``label``.
+    One row a channel and method: ``negative_percent`` of voxels, ``no_log_percent`` (none or
+    fewer), the ``least`` value (counts), ``variance`` over that of the recorded pixels; and, of
+    channels in ``known``, ``faithful``, the correlation with what is known: the greater, the better
+    the method.
     """
     import pandas as pd
 
@@ -88,7 +107,10 @@ def interpolation_table(
     first = (grid.shape[0] - planes) // 2
     start = grid.origin[0] + first * grid.step[0]
     part = replace(grid, origin=(start, *grid.origin[1:]), shape=(planes, *grid.shape[1:]))
-    bright = None if label is None else label.isel(z=slice(first, first + planes)).to_numpy()
+    within = slice(first, first + planes)
+    signal = {
+        name: one.isel(z=within).to_numpy().astype(float) for name, one in (known or {}).items()
+    }
     dim = channel_of(counts)
     inside = (frames.depth >= start) & (frames.depth <= start + (planes - 1) * grid.step[0])
     near = counts.isel(slice=np.flatnonzero(inside)) if inside.any() else counts
@@ -98,20 +120,20 @@ def interpolation_table(
         made = onto_grid(counts, frames, part, method, lobes).compute()
         for i, channel in enumerate(made["channel"].to_numpy()):
             values = made[i].to_numpy()
-            known = bright if i == 0 else None
-            rows[str(channel), name] = _row(values, float(spread[i]), known)
+            rows[str(channel), name] = _row(values, float(spread[i]), signal.get(str(channel)))
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis(["channel", "method"])
 
 
-def _row(values: np.ndarray, spread: float, bright: np.ndarray | None) -> dict[str, float]:
+def _row(values: np.ndarray, spread: float, signal: np.ndarray | None) -> dict[str, float]:
     seen = np.isfinite(values)
     inside = values[seen]
     row = {
-        "negative": 100 * float((inside < 0).mean()),
-        "no_log": 100 * float((inside <= 0).mean()),
+        "negative_percent": 100 * float((inside < 0).mean()),
+        "no_log_percent": 100 * float((inside <= 0).mean()),
         "least": float(inside.min()),
         "variance": float(inside.var()) / spread if spread > 0 else np.nan,
     }
-    if bright is not None:
-        row["faithful"] = float(np.corrcoef(inside, bright[seen])[0, 1])
+    if signal is not None:
+        seen &= np.isfinite(signal)
+        row["faithful"] = float(np.corrcoef(values[seen], signal[seen])[0, 1])
     return row

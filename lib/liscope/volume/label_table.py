@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from liscope.errors import DataError
 from liscope.units import to_units
+from liscope.volume._alone import Unseen, on_workers
 from liscope.volume._cells import total
 from liscope.volume._voxels import (
     DIMS,
@@ -78,17 +79,36 @@ def _parts(number: xr.DataArray, label: xr.DataArray | None) -> list[Any]:
     starts = np.concatenate([[0], np.cumsum(data.chunks[0])])
     if label is None:
         return [delayed(_part)(b, int(z)) for b, z in zip(blocks_of(data), starts, strict=False)]
-    other = slabs(label).rechunk(data.chunks)
     return [
         delayed(_part)(block, int(z), beside, int(after - z))
         for block, beside, z, after in zip(
-            pairs_of_slabs(data), pairs_of_slabs(other), starts, starts[1:], strict=False
+            pairs_of_slabs(data),
+            _beside_each(label, data.chunks[0]),
+            starts,
+            starts[1:],
+            strict=False,
         )
     ]
 
 
+def _beside_each(label: xr.DataArray, thick: tuple[int, ...]) -> list[Any]:
+    """Return the labels of each slab and of the slice below it, to be read when its turn comes.
+
+    Numbers of components come from all of their source; its blocks, if they were shared with the
+    table, would wait in memory until the last of them was seen.
+    """
+    data = slabs(label).rechunk({0: thick})
+    if on_workers(data):
+        return pairs_of_slabs(data)
+    ends = np.cumsum(thick)
+    return [Unseen(data[None, end - n : end + 1]) for n, end in zip(thick, ends, strict=True)]
+
+
 def _part(
-    block: Labels, start: int, label: Labels | None = None, depth: int | None = None
+    block: Labels,
+    start: int,
+    label: Labels | Unseen | None = None,
+    depth: int | None = None,
 ) -> pd.DataFrame:
     """Return what a slab from slice ``start`` on, ``depth`` deep, adds to each component's row."""
     import cc3d
@@ -113,7 +133,8 @@ def _part(
         columns[f"{dim}_to"] = boxes[:, 2 * axis + 1] + shift + 1
         columns[f"sum_{dim}"] = np.where(count > 0, centroid[:, axis], 0) * count
     if label is not None:
-        columns |= _beside(local, label, present.size)
+        beside = label.channels()[0][0] if isinstance(label, Unseen) else label
+        columns |= _beside(local, beside, present.size)
     table = pd.DataFrame(columns, index=pd.Index(present, name="number")).iloc[1:]
     empty = (table["voxels"] == 0).to_numpy()  # only in the slice below; it has a row of its own
     for dim in DIMS:

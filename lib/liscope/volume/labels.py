@@ -128,7 +128,7 @@ def compressor() -> Any:
     """Return what packs labels that wait for a result of the whole volume."""
     from numcodecs import Blosc
 
-    return Blosc("lz4", clevel=1, shuffle=Blosc.SHUFFLE)
+    return Blosc("zstd", clevel=1, shuffle=Blosc.NOSHUFFLE)
 
 
 def _touching(above: Faces, below: Faces, connectivity: int) -> NDArray[np.int64]:

@@ -1,7 +1,7 @@
 """Counts on other scales: the paper's two to 8 bit, and one that respects counting statistics.
 
-Sources: Y. Sun et al., Micron 187, 103746 (2024), doi:10.1016/j.micron.2024.103746, Eqs. 1 and 2;
-F. J. Anscombe, Biometrika 35, 246 (1948), doi:10.1093/biomet/35.3-4.246.
+Sources: Y. Sun et al., Micron, 103746 (online 2024), doi:10.1016/j.micron.2024.103746, Eqs. 1 and
+2; F. J. Anscombe, Biometrika 35, 246 (1948), doi:10.1093/biomet/35.3-4.246.
 """
 
 from __future__ import annotations
@@ -67,6 +67,25 @@ def log_scaled(volume: xr.DataArray, ends: xr.DataArray | None = None) -> xr.Dat
     )
 
 
+def log_levels(stack: xr.DataArray) -> xr.DataArray:
+    """Return recorded counts as the paper's pictures of 8 bit have them: Eq. 2, 0 for none.
+
+    A whole number has no NaN. The brightest pixel of all slices sets the scale. To be interpolated
+    afterwards, in the paper's order.
+
+    Parameters
+    ----------
+    stack
+        (channel or element or ion, ...), counts.
+
+    Returns
+    -------
+    Levels of grey 0 to 255, its first dimension called ``channel``; NaN where the stack is.
+    """
+    named = _channels(stack)
+    return log_scaled(named).fillna(0.0).where(named.notnull())
+
+
 def anscombe(volume: xr.DataArray, share: float | xr.DataArray = 1.0) -> xr.DataArray:
     """Return 2 sqrt(x / share + 3/8), in which counting noise has a standard deviation of one.
 
@@ -86,6 +105,12 @@ def anscombe(volume: xr.DataArray, share: float | xr.DataArray = 1.0) -> xr.Data
         made.transpose(*volume.dims).astype(np.float32).assign_attrs(volume.attrs | {"units": "1"})
     )
     return noted(made, volume, "Anscombe's root of counts")
+
+
+def _channels(counts: xr.DataArray) -> xr.DataArray:
+    """Return counts whose first dimension is called ``channel``."""
+    first = next(iter(counts.dims))
+    return counts if first == "channel" else counts.rename({first: "channel"})
 
 
 def _ends(volume: xr.DataArray, ends: xr.DataArray | None) -> tuple[xr.DataArray, xr.DataArray]:
@@ -109,26 +134,34 @@ def normalisation_table(counts: xr.DataArray) -> pd.DataFrame:
 
     Returns
     -------
-    Index ``channel``; columns ``counts_max``, ``bright_max`` (the brightest but for one voxel in a
-    thousand), and in per cent of voxels: ``none`` (zero counts: no value under the log), ``one``
-    (the log's 0 as well), ``clipped`` (counted more than the least, yet 0 under min-max),
-    ``min_max_merged`` and ``log_merged`` (share a level with another number of counts); and
-    ``min_max_levels``, ``log_levels``: levels of grey that all but the outliers spread over.
+    Index ``channel``; columns
+
+    - ``counts_max``: counts of the brightest pixel, x_max of both equations.
+    - ``bright_max``: counts that 99.9 % of pixels do not exceed; what is brighter is an outlier.
+    - ``none_percent``: pixels without a count, for which Eq. 2 has no value.
+    - ``min_max_black_percent``: something was counted, yet Eq. 1 makes it level 0: falsely removed,
+      as Fig. 3g says of Eq. 1. Where the least count is 0, Eq. 1 only rescales, and one count comes
+      to 0 by rounding where counts_max is above 510, and never below.
+    - ``log_black_percent``: likewise by Eq. 2, which gives one count level 0 always.
+    - ``min_max_merged_percent``, ``log_merged_percent``: share their level with another number of
+      counts, so that 8 bit cannot tell the two apart; Eq. 1 merges none where counts span 255 or
+      fewer.
+    - ``min_max_levels``, ``log_levels``: width of the range of levels that all but the outliers lie
+      in, of 256.
 
     Raises
     ------
     DataError
         If the counts are not whole, or absurdly many.
     """
-    channel = next(iter(counts.dims))
-    ends = limits(counts.rename({channel: "channel"}) if channel != "channel" else counts)
+    ends = limits(_channels(counts))
     highest = float(ends.max())
     if not 0 < highest < MOST or float(ends.min()) < 0:
         raise DataError(
             f"counts reach from {float(ends.min()):g} to {highest:g}, no counts as recorded"
         )
     often = _often(counts, int(highest) + 1)
-    names = [str(name) for name in counts[channel].to_numpy()]
+    names = [str(name) for name in counts[counts.dims[0]].to_numpy()]
     rows = [_row(one, ends.isel(channel=n).to_numpy()) for n, one in enumerate(often)]
     return pd.DataFrame(rows, pd.Index(names, name="channel"))
 
@@ -169,11 +202,11 @@ def _row(often: NDArray[np.int64], ends: NDArray[Any]) -> dict[str, float]:
     return {
         "counts_max": high,
         "bright_max": int(bright),
-        "none": float(share[number == 0].sum()),
-        "one": float(share[number == 1].sum()),
-        "clipped": float(share[(number > low) & (grey == 0)].sum()),
-        "min_max_merged": _merged(grey, share),
-        "log_merged": _merged(dark[seen], share[seen]),
+        "none_percent": float(share[~seen].sum()),
+        "min_max_black_percent": float(share[seen & (grey == 0)].sum()),
+        "log_black_percent": float(share[seen & (dark == 0)].sum()),
+        "min_max_merged_percent": _merged(grey, share),
+        "log_merged_percent": _merged(dark[seen], share[seen]),
         "min_max_levels": float(np.ptp(grey[within]) + 1),
         "log_levels": float(np.ptp(dark[within & seen]) + 1) if (within & seen).any() else 0.0,
     }
@@ -185,8 +218,16 @@ def _merged(level: NDArray[Any], share: NDArray[Any]) -> float:
     return float(share[times[back] > 1].sum())
 
 
-def normalised_correlations(volume: xr.DataArray, pair: Pair) -> pd.DataFrame:
+def normalised_correlations(
+    volume: xr.DataArray,
+    pair: Pair,
+    noise: xr.DataArray | None = None,
+    normalised_first: xr.DataArray | None = None,
+) -> pd.DataFrame:
     """Return Pearson's correlation of two channels on each scale, from the same voxels' counts.
+
+    Only counts and min-max, which is affine, give the correlation of what was counted. The
+    logarithm and, less so, Anscombe's root stretch few counts, and answer another question.
 
     Parameters
     ----------
@@ -194,15 +235,23 @@ def normalised_correlations(volume: xr.DataArray, pair: Pair) -> pd.DataFrame:
         (channel, z, y, x), counts.
     pair
         Names of the channels.
+    noise
+        Counting noise left by interpolation, for Anscombe's root: (channel) or (channel, z), from
+        :func:`liscope.volume.noise_left`; of channels that it does not name 1: recorded counts.
+    normalised_first
+        The channels in the paper's order: :func:`log_levels` of what was recorded, brought onto the
+        same grid afterwards.
 
     Returns
     -------
     Index ``scale``: counts, min-max, log (voxels without a value left out), log with 0 for none
-    (as an image of 8 bit must have it), Anscombe. Columns ``correlation`` and ``voxels``. For an
-    interval and a null, give a volume from :func:`scales_of` to
-    :func:`liscope.volume.correlation_table`.
+    (as an image of 8 bit must have it), Anscombe, and where it is given ``log before
+    interpolation``. Columns ``correlation`` and ``voxels``. For an interval and a null, give a
+    volume from :func:`scales_of` to :func:`liscope.volume.correlation_table`.
     """
-    scales = scales_of(volume.sel(channel=list(pair)))
+    scales = scales_of(volume.sel(channel=list(pair)), noise)
+    if normalised_first is not None:
+        scales["log before interpolation"] = normalised_first.sel(channel=list(pair))
     found = moments_of(list(scales.values()))
     rows = {
         name: {"correlation": float(one["correlation"][0, 1]), "voxels": int(one["count"])}
@@ -211,8 +260,12 @@ def normalised_correlations(volume: xr.DataArray, pair: Pair) -> pd.DataFrame:
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("scale")
 
 
-def scales_of(volume: xr.DataArray) -> dict[str, xr.DataArray]:
-    """Return the volume on each scale by name, lazily but for one pass for the limits."""
+def scales_of(volume: xr.DataArray, noise: xr.DataArray | None = None) -> dict[str, xr.DataArray]:
+    """Return the volume on each scale by name, lazily but for one pass for the limits.
+
+    Parameters as :func:`normalised_correlations`.
+    """
+    share = 1.0 if noise is None else noise.reindex(channel=volume["channel"], fill_value=1.0)
     ends = limits(volume)
     log = log_scaled(volume, ends)
     return {
@@ -220,5 +273,5 @@ def scales_of(volume: xr.DataArray) -> dict[str, xr.DataArray]:
         "min-max": min_max(volume, ends),
         "log": log,
         "log, none as 0": log.fillna(0.0).where(volume.notnull()),
-        "Anscombe": anscombe(volume),
+        "Anscombe": anscombe(volume, share),
     }

@@ -12,7 +12,7 @@ C. Spearman, Am. J. Psychol. 15, 72 (1904), doi:10.2307/1412159 (attenuation).
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -20,7 +20,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 from numpy.typing import NDArray
-from scipy import stats
+from scipy import ndimage, stats
 
 from liscope.errors import DataError
 from liscope.statistics import (
@@ -36,15 +36,25 @@ from liscope.volume._spectra import centred, distance, shifted, spectra
 from liscope.volume.moments import Pair, moments_of
 
 APART = 2.0  # correlation lengths within which shifted channels still overlap with themselves
+DIRECTIONS = 16  # in which one channel is moved by the registration's error
 CELLS = 48  # along the longer side of a slice, of which blocks are made
 
 Array = NDArray[np.float64]
 
 
 def correlation_table(
-    volume: xr.DataArray, pairs: Sequence[Pair], noise: Mapping[str, float] | None = None
+    volume: xr.DataArray,
+    pairs: Sequence[Pair],
+    noise: xr.DataArray | None = None,
+    error_nm: float | None = None,
 ) -> pd.DataFrame:
     """Return Pearson's correlation of pairs of channels, with an interval and a null: a row each.
+
+    Interval and p answer different questions. The interval is what other parts of the same specimen
+    would give: it rests on how much blocks of this one differ. p is how often channels that have
+    nothing to do with each other, but keep their own structure, come as far from 0. Near their
+    limits they can disagree, p below 0.05 with an interval that holds 0: the places where channels
+    are related differ more than shifted ones do. Then nothing is settled.
 
     Parameters
     ----------
@@ -54,18 +64,30 @@ def correlation_table(
     pairs
         Names of channels.
     noise
-        Counting noise of channels that are counts: variance over mean, 1 for recorded counts, for
-        interpolated ones from :func:`liscope.volume.variance_share`.
+        Counting noise of channels that are counts, variance over mean: (channel) or (channel, z), 1
+        for recorded counts, for interpolated ones from :func:`liscope.volume.noise_left`. Channels
+        that it does not name are taken to have none.
+    error_nm
+        By how much one channel may lie beside the other (the registration's error), nm.
 
     Returns
     -------
-    Index ``pair``; columns ``value``, ``low`` and ``high`` (95 %, by blocks; by the effective
-    number where there are too few blocks), ``null_sd`` (of shifted channels), ``p`` (two-sided;
-    never below one in as many shifts as have nothing in common), ``n`` voxels, ``n_effective``
-    independent ones (1 + 1 / null_sd^2), ``length`` (um, of correlation, the longer of both),
-    ``blocks``, and
-    ``without_noise``: the value over the root of both reliabilities, an estimate of what it
-    would be if counting had no noise; NaN without ``noise``, or where noise explains all variance.
+    Index ``pair``; columns
+
+    - ``value``, ``low`` and ``high``: 95 %, by blocks; by the effective number where there are too
+      few blocks.
+    - ``without_noise``, ``without_noise_low``, ``without_noise_high``, only with ``noise``: these
+      over the root of both reliabilities (Spearman 1904), what they would be if counting had no
+      noise. Both reliabilities are taken as known: above 1 the noise was told too large. NaN where
+      noise explains all variance.
+    - ``null_sd``: standard deviation over shifts by more than two correlation lengths.
+    - ``p``: two-sided. ``p_is_floor``: fewer shifts reach the value than can be told, for a field
+      has only so many that have nothing in common; p is this or less.
+    - ``n`` voxels, ``n_effective`` independent ones (1 + 1 / null_sd^2), ``length_um`` of
+      correlation (the longer of both), ``blocks``.
+    - ``error_nm`` and ``change_by_error``, only with ``error_nm``: by how much the correlation is
+      another where one channel is moved this far, in the mean over directions in the plane. It is
+      what a misplacement of this size costs (for a positive value, below 0).
 
     Raises
     ------
@@ -76,8 +98,9 @@ def correlation_table(
     moments = moments_of(chosen)
     rows = {}
     for pair, both, known in zip(pairs, chosen, moments, strict=True):
-        row = _row(_field(both, known), known)
-        rows[f"{pair[0]}-{pair[1]}"] = row | {"without_noise": _freed(known, pair, noise or {})}
+        row = _row(_field(both, known), known, error_nm)
+        freed = {} if noise is None else _freed(row, _reliable(known, pair, noise))
+        rows[f"{pair[0]}-{pair[1]}"] = row | freed
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("pair")
 
 
@@ -95,7 +118,7 @@ def _field(both: xr.DataArray, known: xr.Dataset) -> xr.DataArray:
     return both.isel(y=slice(rows[0], rows[-1] + 1), x=slice(columns[0], columns[-1] + 1))
 
 
-def _row(both: xr.DataArray, known: xr.Dataset) -> dict[str, float]:
+def _row(both: xr.DataArray, known: xr.Dataset, error_nm: float | None) -> dict[str, float]:
     from dask.base import compute
 
     full = int(known["count"]) == both[0].size
@@ -104,14 +127,9 @@ def _row(both: xr.DataArray, known: xr.Dataset) -> dict[str, float]:
     side = -(-max(lazy.shape[2:]) // CELLS)
     summed, cells = compute(spectra(lazy, middle, full), _cells(lazy, middle, side))
     at_shift, length = shifted(summed, (lazy.shape[2], lazy.shape[3]), lazy[0].size, full)
-    every = np.isfinite(at_shift)
-    far = at_shift[every & (distance(at_shift.shape) > APART * length)]
     value, n = float(known["correlation"][0, 1]), int(known["count"])
-    spread = float(np.std(far)) if far.size else np.nan
-    independent = max(1.0, every.sum() / length**2)
-    # Of all shifts, none among them too: without a relation, that one is as good as any other.
-    beyond = float(np.mean(np.abs(at_shift[every]) >= abs(value) * (1 - 1e-6)))
-    effective = min(float(n), 1 + 1 / spread**2) if far.size else np.nan
+    chance = _by_chance(at_shift, value, length)
+    effective = float(np.minimum(n, 1 + 1 / chance["null_sd"] ** 2))
     step = [_step(both, dim) for dim in ("z", "y", "x")]
     estimate, count = _by_blocks(cells, side, length, step)
     low, high = _interval(value, estimate, effective)
@@ -119,13 +137,41 @@ def _row(both: xr.DataArray, known: xr.Dataset) -> dict[str, float]:
         "value": value,
         "low": low,
         "high": high,
-        "null_sd": spread,
-        "p": max(beyond, 1 / (independent + 1)),
+        **chance,
         "n": n,
         "n_effective": effective,
-        "length": length * max(step[1:]),
+        "length_um": length * max(step[1:]),
         "blocks": count,
+        **_moved(at_shift, step[1:], error_nm),
     }
+
+
+def _by_chance(at_shift: Array, value: float, length: float) -> dict[str, float]:
+    """Return the spread of the correlations at shifts far away, and how many are as large."""
+    every = np.isfinite(at_shift)
+    far = at_shift[every & (distance(at_shift.shape) > APART * length)]
+    # Of all shifts, none among them too: without a relation, that one is as good as any other.
+    beyond = float(np.mean(np.abs(at_shift[every]) >= abs(value) * (1 - 1e-6)))
+    floor = 1 / (max(1.0, every.sum() / length**2) + 1)
+    spread = float(np.std(far)) if far.size else np.nan
+    return {"null_sd": spread, "p": max(beyond, floor), "p_is_floor": beyond <= floor}
+
+
+def _moved(at_shift: Array, step: list[float], error_nm: float | None) -> dict[str, float]:
+    """Return the correlation at shifts by the error, all directions alike, less that at none."""
+    if error_nm is None:
+        return {}
+    error = error_nm / 1e3 / np.array(step)
+    size = np.array(at_shift.shape)
+    reach = np.minimum(np.ceil(error).astype(int) + 3, (size - 1) // 2)
+    rows, columns = (np.arange(-r, r + 1) for r in reach)
+    # Shifts go around: pixels beyond the border meet others far away, which adds nothing.
+    inside = np.outer(1 - abs(rows) / size[0], 1 - abs(columns) / size[1])
+    near = at_shift[np.ix_(rows, columns)] / inside
+    angle = np.linspace(0, 2 * np.pi, DIRECTIONS, endpoint=False)
+    at = reach[:, None] + error[:, None] * np.stack([np.sin(angle), np.cos(angle)])
+    there = ndimage.map_coordinates(near, at, order=3, mode="nearest").mean()
+    return {"error_nm": error_nm, "change_by_error": float(there - at_shift[0, 0])}
 
 
 def _lazy(both: xr.DataArray) -> Any:
@@ -140,15 +186,21 @@ def _step(volume: xr.DataArray, dim: str) -> float:
     return float(place[-1] - place[0]) / max(len(place) - 1, 1) or 1.0
 
 
-def _freed(known: xr.Dataset, pair: Pair, noise: Mapping[str, float]) -> float:
-    """Return the correlation over the root of both channels' reliabilities."""
-    if not noise:
-        return np.nan
+def _reliable(known: xr.Dataset, pair: Pair, noise: xr.DataArray) -> float:
+    """Return the product of both channels' reliabilities: what of their variance is no noise."""
+    told = {str(name) for name in noise["channel"].to_numpy()}
     reliable = 1.0
     for n, name in enumerate(pair):
-        part = noise.get(name, 0.0) * float(known["mean"][n] / known["covariance"][n, n])
-        reliable *= max(0.0, 1 - part)
-    return float(known["correlation"][0, 1] / np.sqrt(reliable)) if reliable > 0 else np.nan
+        share = float(noise.sel(channel=name).mean()) if name in told else 0.0
+        reliable *= max(0.0, 1 - share * float(known["mean"][n] / known["covariance"][n, n]))
+    return reliable
+
+
+def _freed(row: dict[str, float], reliable: float) -> dict[str, float]:
+    """Return value and limits over the root of the reliabilities."""
+    root = np.sqrt(reliable) if reliable > 0 else np.nan
+    names = {"value": "", "low": "_low", "high": "_high"}
+    return {f"without_noise{end}": float(row[name] / root) for name, end in names.items()}
 
 
 def _cells(lazy: Any, middle: Array, side: int) -> Any:

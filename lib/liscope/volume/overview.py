@@ -25,8 +25,9 @@ def stack_table(stacks: Mapping[str, xr.Dataset]) -> pd.DataFrame:
 
     Returns
     -------
-    Columns ``slices``, ``missing`` (numbers of the slices that are not there), ``field_um``,
-    ``pixel_nm``, and per pixel ``mean`` and ``most`` counts and the share of ``zeros``.
+    Columns ``slices``, ``missing`` (numbers of the slices that are not there), ``left_out`` (why
+    not, as text: "26: 'Co_026.tif' is missing; 36: not recorded"), ``field_um``, ``pixel_nm``, and
+    per pixel ``mean`` and ``most`` counts and the share of ``zeros``.
     """
     import pandas as pd
 
@@ -36,12 +37,36 @@ def stack_table(stacks: Mapping[str, xr.Dataset]) -> pd.DataFrame:
 
 def missing_slices(stack: xr.Dataset) -> list[int]:
     """Return the numbers of slices that are not there: left out, or absent from the series."""
-    numbers = stack["slice"].to_numpy()
-    start, span = int(numbers[0]), int(numbers[-1] - numbers[0]) + 1
+    there = {int(one) for one in stack["slice"].to_numpy()}
+    known = there | {int(one["slice"]) for one in json.loads(stack.attrs.get("left_out", "[]"))}
+    start, span = min(known), max(known) - min(known) + 1
     count = max(int(stack.attrs.get("slice_count", span)), span)
-    first = start - min(count - span, start)  # what is not there at the end, is at the beginning
-    left_out = {int(one["slice"]) for one in json.loads(stack.attrs.get("left_out", "[]"))}
-    return sorted(left_out | set(range(first, first + count)) - {int(one) for one in numbers})
+    # As many as fit before the first that is known were not recorded there; the others, at the end.
+    first = start - max(0, min(count - span, start))
+    return sorted(set(range(first, first + count)) - there)
+
+
+def why_missing(stack: xr.Dataset) -> list[tuple[str, list[int]]]:
+    """Return each reason for which slices are missing, and their numbers.
+
+    Parameters
+    ----------
+    stack
+        With the attribute ``left_out``, JSON: a list of slice, file and why; a slice that is
+        missing without such an entry was "not recorded".
+    """
+    entries = json.loads(stack.attrs.get("left_out", "[]"))
+    faults = [(f"'{one['file']}' {one['why']}", int(one["slice"])) for one in entries]
+    known = {number for _, number in faults}
+    gaps = [("not recorded", one) for one in missing_slices(stack) if one not in known]
+    reasons: dict[str, list[int]] = {}
+    for why, number in sorted(faults + gaps, key=lambda one: one[1]):
+        reasons.setdefault(why, []).append(number)
+    return list(reasons.items())
+
+
+def _listed(reasons: list[tuple[str, list[int]]]) -> str:
+    return "; ".join(f"{', '.join(map(str, ones))}: {why}" for why, ones in reasons)
 
 
 def _rows(name: str, stack: xr.Dataset) -> list[dict[str, Any]]:
@@ -57,6 +82,7 @@ def _rows(name: str, stack: xr.Dataset) -> list[dict[str, Any]]:
     there = {
         "slices": counts.sizes["slice"],
         "missing": ", ".join(map(str, missing_slices(stack))) or "none",
+        "left_out": _listed(why_missing(stack)) or "none",
         "field_um": " x ".join(
             f"{step * counts.sizes[d]:.4g}" for step, d in zip(pixel, plane, strict=True)
         ),
