@@ -8,7 +8,7 @@ import xarray as xr
 from composites import BEAM, balls, counted, known
 
 from liscope.errors import ParameterError
-from liscope.volume.depletion import Depletion, depletion
+from liscope.volume.depletion import DEPTHS, Depletion, _wider, depletion
 from liscope.volume.response import Response
 
 SHAPE = (36, 150, 200)
@@ -17,7 +17,7 @@ DEPTH, AMPLITUDE = 300.0, 0.5
 
 @pytest.fixture(scope="module")
 def composite() -> tuple[np.ndarray, np.ndarray]:
-    return balls(SHAPE, 3, count=80, size=(700, 1500))
+    return balls(SHAPE, 3, count=140, size=(700, 1100))
 
 
 def found_in(label: np.ndarray, loss: np.ndarray | float, seed: int) -> Depletion:
@@ -69,6 +69,15 @@ def test_no_more_than_all_can_be_lost(composite: tuple[np.ndarray, np.ndarray]) 
     found = found_in(label, 0.95 * np.exp(-inside / 150), 1)
     assert found.verdict == "found"
     assert found.amplitude_low < 0.95 < found.amplitude_high <= 1
+
+
+def test_limits_are_wider_where_one_block_tells_the_most() -> None:
+    """Of n blocks that tell as much, Student's law of n - 1; of one among many, far more."""
+    bend = -((np.arange(DEPTHS.size) - 20.0) ** 2)
+    alike = np.tile(bend, (12, 3, 1))
+    student = 2.200985 * np.sqrt(12 / 11) / 1.959964  # 97.5 % of Student's t with 11, of tables
+    assert _wider(alike) == pytest.approx(student, rel=1e-3)
+    assert _wider(alike * np.where(np.arange(12) == 4, 50.0, 1.0)[:, None, None]) > 2 * student
 
 
 def test_few_blocks_cannot_tell() -> None:

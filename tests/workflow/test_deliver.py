@@ -1,9 +1,13 @@
 from __future__ import annotations
 
+import hashlib
 import json
 import math
+import tracemalloc
 from pathlib import Path
 
+import dask
+import dask.array as da
 import numpy as np
 import pandas as pd
 import pytest
@@ -12,7 +16,8 @@ from matplotlib.figure import Figure
 from test_parameters import Scan
 from toy_project import make
 
-from liscope.errors import RunError
+from liscope.errors import DataError, RunError
+from liscope.readers import read_ome_zarr
 from liscope.workflow.deliver import deliver, plain_name
 from liscope.workflow.project import Project
 
@@ -85,6 +90,7 @@ def test_any_text_has_a_plain_name_that_is_taken(folder: Path, text: str, name: 
         ({"tables": {"a": [1]}}, "table 'a' is list, not a pandas DataFrame"),
         ({"figures": {"a": "x"}}, "figure 'a' is str, not a matplotlib Figure"),
         ({"arrays": {"a": xr.DataArray(1)}}, "array 'a' is DataArray, not an xarray Dataset"),
+        ({"volumes": {"a": np.ones((2, 2, 2))}}, "volume 'a' is ndarray, not an xarray DataArray"),
     ],
 )
 def test_other_types_are_refused_by_name(
@@ -105,6 +111,84 @@ def test_tables_and_arrays_can_be_read_again(folder: Path) -> None:
     assert list(pd.read_csv(folder / "tables/named.csv").columns) == ["name", "x"]
     with xr.open_dataset(folder / "arrays/data.nc", engine="h5netcdf") as found:
         xr.testing.assert_identical(found.load(), data)
+
+
+def volume(planes: int = 6, side: int = 20) -> xr.DataArray:
+    """Return a lazy volume of two channels, every block of which is made when it is asked for."""
+    ones = da.ones((2, planes, side, side), chunks=(1, 8, side, side), dtype=np.float32)
+    coords = {
+        dim: (dim, 0.1 * np.arange(n), {"units": "um"})
+        for dim, n in zip("zyx", ones.shape[1:], strict=True)
+    }
+    values = ones * da.arange(side, dtype=np.float32)
+    return xr.DataArray(values, {"channel": ["Co", "Zr"], **coords}, ("channel", *"zyx"))
+
+
+def phases() -> xr.Dataset:
+    probability = (volume() / 19).rename(channel="phase").astype(np.float32)
+    label = probability.argmax("phase").astype(np.uint8) + np.uint8(1)
+    return xr.Dataset({"probability": probability, "label": label})
+
+
+def sums(folder: Path) -> dict[str, str]:
+    return {
+        path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_volumes_and_phases_can_be_read_again_and_are_the_same_bytes_each_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("first", "second"):
+        (tmp_path / name).mkdir()
+        monkeypatch.setenv("LISCOPE_RUN", str(tmp_path / name))
+        deliver(Scan(), volumes={"counts": volume(), "phases": phases()})
+    folder = tmp_path / "first/volumes"
+    assert sorted(path.name for path in folder.iterdir()) == ["counts.ome.zarr", "phases.ome.zarr"]
+    np.testing.assert_array_equal(read_ome_zarr(folder / "counts.ome.zarr"), volume())
+    labels = read_ome_zarr(folder / "phases.ome.zarr/labels/phases")
+    np.testing.assert_array_equal(labels, phases().label)
+    found = sums(folder)
+    assert len(found) > 20 and found == sums(tmp_path / "second/volumes")
+    # The record of a run lists no file whose name starts with a dot.
+    assert not any(part.startswith(".") for name in found for part in name.split("/"))
+
+
+@pytest.mark.parametrize(
+    ("given", "fault"),
+    [
+        (volume().isel(z=[0, 1, 3]), "volume 'cell': 'z' is not evenly spaced"),
+        (volume().isel(z=0), "volume 'cell': has dims"),
+        (volume().drop_vars("x"), "volume 'cell': 'x' has no units"),
+        (volume() > 3, "volume 'cell': holds 4800 values of bool; a volume holds numbers"),
+        (volume().isel(x=slice(0)), "volume 'cell': holds 0 values"),
+        (xr.Dataset({"label": volume()}), "volume 'cell': has no 'probability'"),
+    ],
+)
+def test_a_volume_that_cannot_be_written_is_named(
+    folder: Path, given: xr.DataArray | xr.Dataset, fault: str
+) -> None:
+    with pytest.raises(DataError, match=fault):
+        deliver(Scan(), volumes={"cell": given})
+    assert not list((folder / "volumes").iterdir()) and not (folder / "summary.json").exists()
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_a_lazy_volume_is_never_in_memory_as_a_whole(folder: Path) -> None:
+    large = volume(200, 256)
+    with dask.config.set(scheduler="synchronous"):
+        deliver(Scan(), volumes={"first": volume()})  # loads libraries
+        (folder / ".kernel.json").unlink()
+        tracemalloc.start()
+        deliver(Scan(), volumes={"large": large})
+        _, most = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+    assert large.nbytes > 1e8 and most < large.nbytes / 4, most
+    found = read_ome_zarr(folder / "volumes/large.ome.zarr")
+    assert found.shape == large.shape and found[1, 199, 3, 255] == 255
 
 
 def test_captions_keep_the_order_of_the_figures(folder: Path) -> None:

@@ -192,14 +192,17 @@ def particle_size_figure(distributions: dict[str, pd.DataFrame], by: str = "by_v
         middle = (bins["from_um"] + bins["to_um"]) / 2
         width = bins["to_um"] - bins["from_um"]
         axis.bar(middle, 100 * bins[by], width, color=colour_of(name, names), alpha=0.45, lw=0)
-        ends = [bins[by] - bins[f"{by}_low"], bins[f"{by}_high"] - bins[by]]
-        axis.errorbar(middle, 100 * bins[by], 100 * np.maximum(np.nan_to_num(ends), 0), fmt="none",
-                      ecolor="black", lw=0.9, capsize=2, label="95 %")  # fmt: skip
+        ends = np.array([bins[by] - bins[f"{by}_low"], bins[f"{by}_high"] - bins[by]])
+        told = np.isfinite(ends).all(0)
+        if told.any():
+            axis.errorbar(middle[told], 100 * bins[by][told], 100 * np.maximum(ends[:, told], 0),
+                          fmt="none", ecolor="black", lw=0.9, capsize=2, label="95 %")  # fmt: skip
         if by == "by_number" and "law" in bins:
             axis.plot(middle, 100 * bins["law"], "--", color=ORANGE, lw=1.4, label="log-normal law")
         axis.set(
             xlabel="diameter of a sphere of equal volume / um", title=f"{name}, whole particles"
         )
         axis.set_ylabel(f"share {by.replace('_', ' ')} / %")
-        axis.legend(frameon=False, fontsize=7)
+        if axis.get_legend_handles_labels()[0]:
+            axis.legend(frameon=False, fontsize=7)
     return figure

@@ -38,9 +38,17 @@ class FibSimsEdsVolume(Parameters):
         list[str], Meaning("phases thinner than what EDS resolves: their share is bounded only")
     ] = Field(["alumina"])
     host: Annotated[str, Meaning("phase whose edges may have lost lithium")] = "LLZTO"
+    particles: Annotated[
+        list[str], Meaning("phases that consist of particles, which are parted and measured")
+    ] = Field(["LLZTO", "LCO"], min_length=1)
     missing: Annotated[
-        Literal["refuse", "leave out"], Meaning("what to do about slices whose file is damaged")
-    ] = "refuse"
+        Literal["refuse", "leave out"],
+        Meaning("what to do about slices that are missing or whose file is damaged"),
+    ] = "leave out"
+    bad_slices: Annotated[
+        Literal["leave out", "keep"],
+        Meaning("what to do about slices that the drift step calls bad"),
+    ] = "leave out"
     thickness: Annotated[float | None, Quantity("nm", "of a slice; null: as the file says")] = (
         Field(None, gt=0, le=10_000)
     )
@@ -84,6 +92,9 @@ class FibSimsEdsVolume(Parameters):
         Line | None,
         Quantity("um", "z and two ends (y, x) of a profile; null: across the largest particle"),
     ] = None
+    keep_volumes: Annotated[
+        bool, Meaning("whether the aligned counts and the phases are kept as OME-Zarr")
+    ] = True
     radius: Annotated[
         float, Quantity("um", "of the largest particle, at least: how far parting them looks")
     ] = Field(4.0, gt=0, le=1000)
@@ -95,7 +106,11 @@ class FibSimsEdsVolume(Parameters):
             raise ValueError(f"phases: got {names}; right are distinct names")
         if len(set(self.lithium)) < len(self.lithium):
             raise ValueError(f"lithium: got {self.lithium}; right is each ion once")
-        for field, given in (("host", [self.host]), ("coats", self.coats)):
+        for field, given in (
+            ("host", [self.host]),
+            ("coats", self.coats),
+            ("particles", self.particles),
+        ):
             if strange := sorted(set(given) - set(names)):
                 none = "; or none: coats: []" if field == "coats" else ""
                 right = f"right is one of {', '.join(names)}{none}"

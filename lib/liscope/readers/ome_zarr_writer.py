@@ -55,12 +55,14 @@ def write_ome_zarr(
     Raises
     ------
     DataError
-        If the folder exists, or the axes are not evenly spaced lengths.
+        If the folder exists, the axes are not evenly spaced lengths, or there are no numbers.
     """
     target = Path(path)
     if target.exists() or target.is_symlink():
         raise DataError(one_line(f"'{target.name}' exists; remove it or choose another name"))
     phases = volume if isinstance(volume, xr.Dataset) else None
+    if phases is not None and (lacking := {"probability", "label"} - set(phases)):
+        raise DataError(f"has no '{min(lacking)}'; a Dataset has that of its phases")
     image = _image(volume["probability"] if isinstance(volume, xr.Dataset) else volume)
     target.parent.mkdir(parents=True, exist_ok=True)
     work = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
@@ -79,6 +81,8 @@ def _image(volume: xr.DataArray) -> xr.DataArray:
     first = [dim for dim in volume.dims if dim not in _SPACE]
     if len(first) > 1 or not set(_SPACE) <= set(volume.dims):
         raise DataError(f"has dims {volume.dims}; a volume has (channel, z, y, x)")
+    if volume.dtype.kind not in "uif" or not volume.size:
+        raise DataError(f"holds {volume.size} values of {volume.dtype}; a volume holds numbers")
     image = volume.rename({dim: "c" for dim in first}).transpose(..., *_SPACE)
     return image.assign_coords({dim: to_units(image[dim], "um") for dim in _SPACE})
 

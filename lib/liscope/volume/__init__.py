@@ -13,6 +13,7 @@ Everything that works on voxels takes dask arrays as well, in blocks of a few sl
 from liscope.volume.agreement import agreement, known_frames, known_labels, misplaced
 from liscope.volume.arithmetic import electron_range, printed_numbers
 from liscope.volume.assembly import (
+    bad_of,
     common_grid,
     corner,
     frames_of,
@@ -35,7 +36,7 @@ from liscope.volume.covariance import (
 )
 from liscope.volume.depletion import Depletion, depletion
 from liscope.volume.drift import Drift, slice_drift
-from liscope.volume.fractions import convergence_table, fraction_table
+from liscope.volume.fractions import convergence_table, fraction_table, shares
 from liscope.volume.frames import Frames, Grid
 from liscope.volume.interpolation import (
     in_grey_levels,
@@ -85,6 +86,7 @@ __all__ = [
     "across",
     "agreement",
     "anscombe",
+    "bad_of",
     "beam_width",
     "chord_table",
     "coarsening_table",
@@ -139,6 +141,7 @@ __all__ = [
     "register_stacks",
     "separate",
     "separation_table",
+    "shares",
     "size_distribution",
     "size_table",
     "sizes_of",

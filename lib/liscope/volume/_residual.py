@@ -172,7 +172,7 @@ def depth_seen(compared: Compared, group: NDArray[np.intp]) -> tuple[float, floa
         return _top(compared, np.ones(len(compared.sims), bool)), np.inf
     # Neighbouring groups show the same particles: two count as one.
     scatter = found.std(ddof=1) * np.sqrt(2 / len(found)) * stats.t.ppf(ONE_SIGMA, len(found) - 1)
-    return float(found.mean()), float(np.hypot(scatter, SAMPLED * _step(compared.apart)))
+    return float(found.mean()), float(np.hypot(scatter, SAMPLED * _thickness(compared)))
 
 
 def _top(compared: Compared, mine: NDArray[np.bool_]) -> float:
@@ -180,7 +180,7 @@ def _top(compared: Compared, mine: NDArray[np.bool_]) -> float:
     apart, like = compared.apart[mine], compared.correlation[mine]
     if len(apart) < 5:
         return np.nan
-    step = _step(apart)
+    step = float(np.median(np.diff(np.unique(np.round(apart, 3))))) or 0.01
     lag = np.round(apart / max(step, 0.03)).astype(int)
     lags = np.unique(lag)
     means = np.array([(apart[lag == one].mean(), like[lag == one].mean()) for one in lags])
@@ -192,9 +192,10 @@ def _top(compared: Compared, mine: NDArray[np.bool_]) -> float:
     return float(means[best, 0] - slope / (2 * bend)) if bend < 0 else np.nan
 
 
-def _step(apart: Array) -> float:
-    """Return the usual step between depths, um."""
-    return float(np.median(np.diff(np.unique(np.round(apart, 3))))) or 0.01
+def _thickness(compared: Compared) -> float:
+    """Return the usual distance of the EDS slices with which a slice of SIMS was compared, um."""
+    same = compared.sims[1:] == compared.sims[:-1]
+    return float(np.median(np.abs(np.diff(compared.apart))[same]))
 
 
 def slice_shifts(compared: Compared, depth: Array, seen: float) -> tuple[Array, Array]:

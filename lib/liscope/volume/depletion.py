@@ -4,7 +4,7 @@ Within a particle the counts are taken to go as ``1 - A exp(-distance / depth)``
 beam's width brings in from other phases is predicted and taken off. The level is free in each small
 block, because particles differ in yield and pictures in brightness by more than counts do: only how
 counts change *within* a block decides. The likelihood of all depths and amplitudes is tabulated,
-and blocks drawn again and again say how sure its maximum is.
+and blocks drawn again and again say how sure its maximum is, with Student's law for their number.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
+from scipy import stats
 
 from liscope.errors import ParameterError
 from liscope.statistics import LEVEL
@@ -44,6 +45,7 @@ CLASSES = 28  # of distance
 SURE = 0.9  # probability of voxels that tell another phase's rate
 ENOUGH = 500  # voxels of other phases that tell a slice's gain
 FAINT = 0.02  # of the level, the least that is predicted
+CURVED = 2  # steps of depth to either side, over which a block's likelihood bends
 TWO_SIDED = 1.96  # standard deviations of a normal law that hold 95 %
 
 
@@ -231,7 +233,7 @@ def _judged(likelihoods: list[Array], half: float, random: np.random.Generator) 
     drawn = random.multinomial(blocks, np.full(blocks, 1 / blocks), RESAMPLED)
     again = np.array([_best(np.tensordot(w.astype(float), likelihood, 1)) for w in drawn])
     tail = (1 - LEVEL) / 2
-    wider = np.sqrt(blocks / (blocks - 1))  # drawing blocks scatters less than blocks do
+    wider = _wider(likelihood)
     low, high = np.quantile(again, [tail, 1 - tail], axis=0)
     moved = [np.abs(_best(other.sum(0)) - best) for other in others]
     by_beam = TWO_SIDED * np.max([np.zeros(2), *moved], axis=0)
@@ -245,6 +247,22 @@ def _judged(likelihoods: list[Array], half: float, random: np.random.Generator) 
     least, most = ends * np.exp(np.sign(ends) * np.array([-1, 1]) * half / depth)
     of_depth, of_loss = (float(low[0]), float(high[0])), (float(least), min(float(most), 1.0))
     return Depletion(float(depth), *of_depth, float(amplitude), *of_loss, blocks, "found")
+
+
+def _wider(likelihood: Array) -> float:
+    """Return by how much limits from blocks drawn again are too narrow, for blocks are few.
+
+    Those that tell much count for more: by Kish's effective number (Survey Sampling, 1965) of
+    blocks, weighed by the curvature of their likelihoods along the depth. Student's law for it, and
+    that drawing scatters less than the blocks do.
+    """
+    row, column = np.unravel_index(int(np.argmax(likelihood.sum(0))), likelihood.shape[1:])
+    middle = int(np.clip(column, CURVED, likelihood.shape[2] - 1 - CURVED))
+    left, at, right = (likelihood[:, row, middle + step] for step in (-CURVED, 0, CURVED))
+    told = np.maximum(2 * at - left - right, 0)
+    number = max(told.sum() ** 2 / max((told**2).sum(), FAINT), 2.0)
+    student = stats.t.ppf((1 + LEVEL) / 2, number - 1) / TWO_SIDED
+    return float(student * np.sqrt(number / (number - 1)))
 
 
 def _nothing(

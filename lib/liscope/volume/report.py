@@ -126,6 +126,8 @@ def profile_table(profile: xr.Dataset, line: Line) -> pd.DataFrame:
 def edge_table(profile: xr.Dataset, ratio: str = "") -> pd.DataFrame:
     """Return an edge profile: ``quantity``, ``distance_um``, ``value``, ``low`` and ``high``.
 
+    A channel called ``A x B`` is a product, in counts^2.
+
     Parameters
     ----------
     profile
@@ -137,7 +139,7 @@ def edge_table(profile: xr.Dataset, ratio: str = "") -> pd.DataFrame:
 
     distance = profile["distance"].to_numpy() / 1e3
     kinds = {
-        f"{name} / counts": [
+        f"{name} / counts{'^2' if ' x ' in name else ''}": [
             profile[one].sel(channel=name).to_numpy() for one in ("mean", "low", "high")
         ]
         for name in profile["channel"].to_numpy()

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from liscope.errors import RunError
+from liscope.errors import DataError, RunError
 from liscope.workflow.interactive import FOLDER as INTERACTIVE
 from liscope.workflow.interactive import write_interactive
 from liscope.workflow.parameters import Parameters, short
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 KERNEL_NOTE = ".kernel.json"
 SUMMARY = "summary.json"
 CAPTIONS = "captions.json"
+VOLUMES = "volumes"  # the folder of the OME-Zarr folders
+OME_ZARR = ".ome.zarr"  # how their names end
 _LONGEST = 5_000_000  # bytes of an animation: its page holds it whole
 
 
@@ -32,6 +34,7 @@ def deliver(
     figures: Mapping[str, Figure | bytes | tuple[Figure | bytes, str]] | None = None,
     tables: Mapping[str, pd.DataFrame] | None = None,
     arrays: Mapping[str, xr.Dataset] | None = None,
+    volumes: Mapping[str, xr.DataArray | xr.Dataset] | None = None,
     summary: Mapping[str, object] | None = None,
     interactive: Mapping[str, object | tuple[object, str]] | None = None,
 ) -> pd.DataFrame:
@@ -50,6 +53,9 @@ def deliver(
         Data frames by name; written with ten significant digits.
     arrays
         Datasets by name; written as NetCDF.
+    volumes
+        Volumes (channel, z, y, x) or (z, y, x) by name, or phases as `segment` gives them; written
+        as OME-Zarr, block by block where they are lazy, for napari and others.
     summary
         One number, text, truth value or None by name; NaN and infinity become None.
     interactive
@@ -65,6 +71,8 @@ def deliver(
     ------
     RunError
         If a name is not a plain one, or a value is of a type that has no place here.
+    DataError
+        If the axes of a volume are not evenly spaced lengths, or it holds no numbers.
     """
     import pandas as pd  # here, as is matplotlib below: `liscope run` imports this module too
 
@@ -73,6 +81,7 @@ def deliver(
         "figures": figures or {},
         "tables": tables or {},
         "arrays": arrays or {},
+        VOLUMES: volumes or {},
         INTERACTIVE: interactive or {},
     }
     for names in given.values():
@@ -98,6 +107,7 @@ def _write(folder: Path, given: Mapping[str, Mapping[str, Any]], plain: dict[str
         "figures": _figure,
         "tables": _table,
         "arrays": _array,
+        VOLUMES: _volume,
         INTERACTIVE: _page,
     }
     for kind, items in given.items():
@@ -166,6 +176,20 @@ def _array(path: Path, array: xr.Dataset) -> None:
     if not isinstance(array, xr.Dataset):
         raise RunError(f"array '{path.name}' is {type(array).__name__}, not an xarray Dataset")
     array.to_netcdf(f"{path}.nc", engine="h5netcdf")
+
+
+def _volume(path: Path, volume: xr.DataArray | xr.Dataset) -> None:
+    import xarray as xr
+
+    from liscope.readers.ome_zarr_writer import write_ome_zarr
+
+    if not isinstance(volume, xr.DataArray | xr.Dataset):
+        kind = type(volume).__name__
+        raise RunError(f"volume '{path.name}' is {kind}, not an xarray DataArray or phases")
+    try:
+        write_ome_zarr(volume, f"{path}{OME_ZARR}")
+    except DataError as error:  # it does not know the name
+        raise DataError(f"volume '{path.name}': {error}") from error
 
 
 def _checked(name: object) -> str:

@@ -9,7 +9,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from liscope.workflow.deliver import CAPTIONS, SUMMARY
+from liscope.workflow.deliver import CAPTIONS, OME_ZARR, SUMMARY, VOLUMES
 from liscope.workflow.interactive import FOLDER as INTERACTIVE
 from liscope.workflow.markup import to_page
 from liscope.workflow.parameters import Parameters
@@ -104,7 +104,10 @@ def _highlighting() -> str:
 
 def _outputs(folder: Path) -> list[str]:
     found = [path for kind in ("tables", "arrays") for path in folder.glob(f"{kind}/*")]
-    return [*sorted(path.relative_to(folder).as_posix() for path in found), SUMMARY]
+    names = sorted(path.relative_to(folder).as_posix() for path in found)
+    # A volume is a folder of many files: the link leads to the folder.
+    volumes = sorted(f"{VOLUMES}/{path.name}/" for path in folder.glob(f"{VOLUMES}/*{OME_ZARR}"))
+    return [*names, *volumes, SUMMARY]
 
 
 def _figure(folder: Path, name: str, caption: str) -> dict[str, Any]:

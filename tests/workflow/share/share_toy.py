@@ -53,7 +53,9 @@ values = p.margin * np.arange(1, 8) / 3
 drawn = Figure(figsize=(3, 2))
 drawn.subplots().plot(values)
 shown = plot(width=300, height=200, tools="hover", tooltips=[("v", "@image")])
-_ = shown.image(image=[values * values[:, None]], x=0, y=0, dw=1, dh=1)""",
+_ = shown.image(image=[values * values[:, None]], x=0, y=0, dw=1, dh=1)
+axes = {dim: (dim, np.arange(7), {"units": "um"}) for dim in "zyx"}
+cell = xr.DataArray(np.multiply.outer(values * values[:, None], values), axes, tuple("zyx"))""",
     "deliver": """from liscope.workflow.deliver import deliver
 
 deliver(
@@ -61,6 +63,7 @@ deliver(
     figures={"growth": (drawn, "How it grows & shrinks")},
     tables={"terms": pd.DataFrame({"value": values})},
     arrays={"terms": xr.Dataset({"value": ("term", values)})},
+    volumes={"cell": cell},
     summary={"total": values.sum(), "given": len(given)},
     interactive={"squares": (shown, "Squares to hover over")},
 )""",

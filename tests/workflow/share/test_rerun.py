@@ -41,11 +41,11 @@ def test_in_another_place_it_comes_out_the_same_to_the_byte(
     (root,) = (path for path in place.iterdir() if path.is_dir())
     assert root.name.startswith("from a paper-") and lines[0] == f"unpacked into {root}"
     assert [line.split()[0] for line in lines[2:-2]] == [
-        *("summary.json", "tables/terms.csv", "arrays/terms.nc", "figures/growth"),
-        "interactive/squares.html",
+        *("summary.json", "tables/terms.csv", "arrays/terms.nc", "volumes/cell.ome.zarr"),
+        *("figures/growth", "interactive/squares.html"),
     ]
     assert all(line.endswith("  same bytes") for line in lines[2:-2])
-    assert lines[-2] == "5 same bytes" and lines[-1].startswith(f"kept in {root}: ")
+    assert lines[-2] == "6 same bytes" and lines[-1].startswith(f"kept in {root}: ")
     assert (root / "data/my scan.csv").read_text() == SCAN
     laid_out = {path.relative_to(root).parts[0] for path in root.rglob("*.py*")}
     assert laid_out == {"supplement"}  # nothing that a kernel could import in place of a library

@@ -55,6 +55,18 @@ def test_it_holds_all_that_a_rerun_and_a_reader_need(supplement: Path, library: 
     assert not [name for name in members if name.endswith(".pyc") or "/." in name]
 
 
+def test_a_volume_is_there_with_all_its_files_and_one_link(supplement: Path) -> None:
+    members = contents(supplement)
+    (root,) = (name for name in members if name.endswith("cell.ome.zarr/zarr.json"))
+    folder, run = root.removesuffix("zarr.json"), root.partition("volumes/")[0]
+    assert f"{folder}scale0/volume/c/0/0/0" in members
+    page = members[f"{run}index.html"].decode()
+    assert page.count("volumes/") == page.count('href="volumes/cell.ome.zarr/"') + 1 == 2
+    outputs = json.loads(members[f"{run}record.json"])["outputs"]
+    listed = {f"{run}{name}" for name in outputs if name.startswith("volumes/")}
+    assert listed == {name for name in members if name.startswith(folder)}
+
+
 def test_it_does_not_tell_where_or_by_whom_it_was_made(supplement: Path) -> None:
     for name, content in contents(supplement).items():
         for secret in (str(Path.home()) + "/", str(supplement.parent), "pytest-of-"):

@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from liscope.checksums import sha256
-from liscope.workflow.deliver import SUMMARY
+from liscope.workflow.deliver import OME_ZARR, SUMMARY, VOLUMES
 from liscope.workflow.parameters import short
 from liscope.workflow.share.plots import arrays_of, scene_of, values_of
+from liscope.workflow.share.volumes import blocks_of, digests_of, parts_of, told_of
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -55,16 +56,17 @@ def compare(old: Path, new: Path, rtol: float = RTOL) -> Iterator[Verdict]:
     Yields
     ------
     Verdict
-        Of the summary, and of each table, array, figure and interactive page. A figure is compared
-        by its pixels where its files differ.
+        Of the summary, and of each table, array, volume, figure and interactive page. A figure is
+        compared by its pixels where its files differ, a volume by its voxels, axes and channels.
     """
     for name in sorted(_results(old) | _results(new), key=_order):
         yield _verdict(name, _files(old, name), _files(new, name), rtol)
 
 
 def _results(folder: Path) -> set[str]:
-    """Return the results of a run; the files of one figure are one."""
-    kinds = ("tables/*.csv", "arrays/*.nc", "interactive/*.html", SUMMARY)
+    """Return the results of a run; the files of one figure are one, as are those of a volume."""
+    volumes = f"{VOLUMES}/*{OME_ZARR}"
+    kinds = ("tables/*.csv", "arrays/*.nc", volumes, "interactive/*.html", SUMMARY)
     found = [path for kind in kinds for path in folder.glob(kind)]
     figures = [path.with_suffix("") for path in folder.glob("figures/*.png")]
     found += folder.glob("figures/*.gif")
@@ -72,7 +74,7 @@ def _results(folder: Path) -> set[str]:
 
 
 def _order(name: str) -> tuple[int, str]:
-    kinds = (SUMMARY, "tables", "arrays", "figures", "interactive")
+    kinds = (SUMMARY, "tables", "arrays", VOLUMES, "figures", "interactive")
     return kinds.index(name.split("/")[0]), name
 
 
@@ -83,12 +85,13 @@ def _files(folder: Path, name: str) -> list[Path]:
 
 
 def _verdict(name: str, old: list[Path], new: list[Path], rtol: float) -> Verdict:
-    if not old[0].is_file() or not new[0].is_file():
-        return Verdict(name, DIFFERS, "is new" if new[0].is_file() else "is missing")
-    if [_digest(path) for path in old] == [_digest(path) for path in new]:
-        return Verdict(name, SAME)
+    there = Path.is_dir if name.endswith(OME_ZARR) else Path.is_file
+    if not there(old[0]) or not there(new[0]):
+        return Verdict(name, DIFFERS, "is new" if there(new[0]) else "is missing")
     reader = _READERS[old[0].suffix]
     try:
+        if [_digest(path) for path in old] == [_digest(path) for path in new]:
+            return Verdict(name, SAME)
         largest = max(reader(old[0], new[0]), default=0.0)
     except _Differs as difference:
         return Verdict(name, DIFFERS, str(difference))
@@ -100,14 +103,17 @@ def _verdict(name: str, old: list[Path], new: list[Path], rtol: float) -> Verdic
     return Verdict(name, CLOSE if largest <= rtol else DIFFERS, told)
 
 
-def _digest(path: Path) -> str:
+def _digest(path: Path) -> str | dict[str, str]:
+    if path.is_dir():
+        return digests_of(path)
     return sha256(path) if path.is_file() else ""
 
 
-def distance(old: Any, new: Any) -> float:
+def distance(old: Any, new: Any, largest: float = 0.0) -> float:
     """Return the largest relative difference of two arrays of one shape; inf where NaN differ.
 
-    Numbers smaller than a millionth of the largest one count as that large.
+    Numbers smaller than a millionth of the largest one count as that large; ``largest`` is that of
+    a whole of which the arrays are parts.
     """
     one, other = (np.asarray(values, dtype=np.complex128).ravel() for values in (old, new))
     if not np.array_equal(np.isfinite(one), np.isfinite(other)):
@@ -117,7 +123,7 @@ def distance(old: Any, new: Any) -> float:
         return math.inf
     size = np.maximum(np.abs(one[~wild]), np.abs(other[~wild]))
     gap = np.abs(one[~wild] - other[~wild])
-    floor = _SMALL * size.max(initial=0.0)
+    floor = _SMALL * size.max(initial=largest)
     return float(np.max(gap[gap > 0] / np.maximum(size, floor)[gap > 0], initial=0.0))
 
 
@@ -190,6 +196,36 @@ def _variables(name: str, old: xr.Variable, new: xr.Variable) -> float:
     return 0.0
 
 
+def _volumes(old: Path, new: Path) -> Iterator[float]:
+    """Compare shapes, axes and channels, then the voxels of all levels."""
+    import zarr  # here, as above
+
+    one, other = parts_of(old), parts_of(new)
+    if one.keys() != other.keys():
+        raise _Differs(f"parts: {', '.join(sorted(map(short, one.keys() ^ other.keys())))}")
+    for name in one:
+        before, after = told_of(one[name]), told_of(other[name])
+        for key in sorted(before.keys() | after.keys()):
+            where = short(f"{name}/{key}".lstrip("/"), quoted=False)
+            yield _numbers(f"{where}: ", before.get(key, []), after.get(key, []))
+    for name, part in one.items():
+        if isinstance(part, zarr.Array):
+            yield _voxels(part, other[name])
+
+
+def _voxels(old: Any, new: Any) -> float:
+    """Return the distance of two arrays, of which two blocks at a time are in memory."""
+    blocks = list(blocks_of(new))
+    largest = max((_largest(one[block]) for block in blocks for one in (old, new)), default=0.0)
+    return max((distance(old[block], new[block], largest) for block in blocks), default=0.0)
+
+
+def _largest(values: Any) -> float:
+    """Return the largest size of the finite numbers."""
+    size = np.abs(np.asarray(values, dtype=np.complex128))
+    return float(size.max(initial=0.0, where=np.isfinite(size)))
+
+
 def _pictures(old: Path, new: Path) -> Iterator[float]:
     from PIL import Image  # here, as above
 
@@ -237,6 +273,7 @@ _READERS: dict[str, Callable[[Path, Path], Iterator[float]]] = {
     ".json": _summaries,
     ".csv": _tables,
     ".nc": _arrays,
+    ".zarr": _volumes,
     ".png": _pictures,
     ".gif": _pictures,
     ".html": _pages,

@@ -1,0 +1,83 @@
+"""The parts of a volume in an OME-Zarr folder, of whatever origin: its files, arrays and axes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import product
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from liscope.checksums import sha256
+from liscope.errors import ReaderError
+from liscope.readers.common import one_line
+from liscope.readers.rosetta_checks import check_zarr
+
+if TYPE_CHECKING:
+    import zarr
+
+    Part = zarr.Array[Any] | zarr.Group
+
+# How levels were made names versions of packages; how bright to show a channel follows from its
+# voxels; a history is no result.
+_ASIDE = ("metadata", "window", "history")
+
+
+def digests_of(folder: Path) -> dict[str, str]:
+    """Return the sha256 of all files below a folder.
+
+    Raises
+    ------
+    ReaderError
+        If there is a link, which could lead anywhere.
+    """
+    paths = sorted(folder.rglob("*"))
+    for path in (folder, *paths):
+        if path.is_symlink():
+            raise ReaderError(f"holds a link, '{one_line(path.name)}'")
+    files = [path for path in paths if path.is_file()]
+    return {path.relative_to(folder).as_posix(): sha256(path) for path in files}
+
+
+def parts_of(folder: Path) -> dict[str, Part]:
+    """Return all groups and arrays of a Zarr folder, opened but not read.
+
+    Raises
+    ------
+    ReaderError
+        If it asks for unpickling, or for blocks of an absurd size.
+    """
+    import zarr  # here: slow to import
+
+    check_zarr(folder)
+    # Consolidated metadata would take the place of those that were checked.
+    group = zarr.open_group(str(folder), mode="r", use_consolidated=False)
+    members = group.members(max_depth=None, use_consolidated_for_children=False)
+    return {"": group, **dict(sorted(members))}
+
+
+def told_of(part: Part) -> dict[str, list[Any]]:
+    """Return shape and type of an array, and what it or a group says: lists of values by place."""
+    import zarr
+
+    form: list[tuple[str, list[Any]]] = []
+    if isinstance(part, zarr.Array):  # as texts: no tolerance holds for them
+        form = [("shape", [str(part.shape)]), ("dtype", [str(part.dtype)])]
+    return dict([*form, *_leaves("", part.attrs.asdict())])
+
+
+def _leaves(place: str, tree: Any) -> Iterator[tuple[str, list[Any]]]:
+    if isinstance(tree, dict):
+        branches = {key: value for key, value in tree.items() if key not in _ASIDE}
+    elif isinstance(tree, list) and any(isinstance(one, dict | list) for one in tree):
+        branches = {str(number): value for number, value in enumerate(tree)}
+    else:
+        yield place, tree if isinstance(tree, list) else [tree]
+        return
+    for key, value in branches.items():
+        yield from _leaves(f"{place}/{key}".lstrip("/"), value)
+
+
+def blocks_of(array: zarr.Array[Any]) -> Iterator[tuple[slice, ...]]:
+    """Yield the places of an array's blocks, each of which fits into memory."""
+    sides = zip(array.shape, array.chunks, strict=True)
+    yield from product(*([slice(i, i + n) for i in range(0, side, n)] for side, n in sides))
