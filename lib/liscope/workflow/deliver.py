@@ -54,7 +54,7 @@ def deliver(
     arrays
         Datasets by name; written as NetCDF.
     volumes
-        Volumes (channel, z, y, x) or (z, y, x) by name, or phases as `segment` gives them; written
+        Volumes (channel, z, y, x) or (z, y, x) by name, or phases as `identify` gives them; written
         as OME-Zarr, block by block where they are lazy, for napari and others.
     summary
         One number, text, truth value or None by name; NaN and infinity become None.
