@@ -89,6 +89,12 @@ def test_the_depth_that_eds_sees_is_found(match: Match) -> None:
     assert match.depth_error < 40
 
 
+def test_the_depth_is_as_sure_as_it_is_said_to_be() -> None:
+    found = [place(*seen(seed)) for seed in (1, 2, 3, 4)]
+    off = [(one.depth_offset - 1e3 * DEEPER) / one.depth_error for one in found]
+    assert 0.3 < np.sqrt(np.mean(np.square(off))) < 2
+
+
 def test_lazy_stacks_give_the_same_place_less_the_tilt_of_the_beam(
     pair: tuple[xr.DataArray, xr.DataArray], match: Match
 ) -> None:

@@ -10,7 +10,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from liscope.errors import DataError, RunError
+from liscope.errors import RunError
+from liscope.ome_zarr_files import OME_ZARR, write_volume
 from liscope.workflow.interactive import FOLDER as INTERACTIVE
 from liscope.workflow.interactive import write_interactive
 from liscope.workflow.parameters import Parameters, short
@@ -24,7 +25,6 @@ KERNEL_NOTE = ".kernel.json"
 SUMMARY = "summary.json"
 CAPTIONS = "captions.json"
 VOLUMES = "volumes"  # the folder of the OME-Zarr folders
-OME_ZARR = ".ome.zarr"  # how their names end
 _LONGEST = 5_000_000  # bytes of an animation: its page holds it whole
 
 
@@ -181,15 +181,10 @@ def _array(path: Path, array: xr.Dataset) -> None:
 def _volume(path: Path, volume: xr.DataArray | xr.Dataset) -> None:
     import xarray as xr
 
-    from liscope.readers.ome_zarr_writer import write_ome_zarr
-
     if not isinstance(volume, xr.DataArray | xr.Dataset):
         kind = type(volume).__name__
         raise RunError(f"volume '{path.name}' is {kind}, not an xarray DataArray or phases")
-    try:
-        write_ome_zarr(volume, f"{path}{OME_ZARR}")
-    except DataError as error:  # it does not know the name
-        raise DataError(f"volume '{path.name}': {error}") from error
+    write_volume(volume, Path(f"{path}{OME_ZARR}"))
 
 
 def _checked(name: object) -> str:

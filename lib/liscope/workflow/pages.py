@@ -9,7 +9,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from liscope.workflow.deliver import CAPTIONS, OME_ZARR, SUMMARY, VOLUMES
+from liscope.ome_zarr_files import OME_ZARR
+from liscope.workflow.deliver import CAPTIONS, SUMMARY, VOLUMES
 from liscope.workflow.interactive import FOLDER as INTERACTIVE
 from liscope.workflow.markup import to_page
 from liscope.workflow.parameters import Parameters

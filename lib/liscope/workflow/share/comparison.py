@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from liscope.checksums import sha256
-from liscope.workflow.deliver import OME_ZARR, SUMMARY, VOLUMES
+from liscope.ome_zarr_files import OME_ZARR, blocks_of, digests_of, parts_of, told_of
+from liscope.workflow.deliver import SUMMARY, VOLUMES
 from liscope.workflow.parameters import short
 from liscope.workflow.share.plots import arrays_of, scene_of, values_of
-from liscope.workflow.share.volumes import blocks_of, digests_of, parts_of, told_of
 
 if TYPE_CHECKING:
     import xarray as xr

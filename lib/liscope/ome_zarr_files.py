@@ -1,4 +1,7 @@
-"""The parts of a volume in an OME-Zarr folder, of whatever origin: its files, arrays and axes."""
+"""Volumes that are results, as OME-Zarr folders: written, and taken apart to be compared.
+
+Folders may be of whatever origin: nothing in them is unpickled, and no link is followed.
+"""
 
 from __future__ import annotations
 
@@ -8,18 +11,35 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from liscope.checksums import sha256
-from liscope.errors import ReaderError
-from liscope.readers.common import one_line
-from liscope.readers.rosetta_checks import check_zarr
+from liscope.errors import DataError, ReaderError
 
 if TYPE_CHECKING:
+    import xarray as xr
     import zarr
 
     Part = zarr.Array[Any] | zarr.Group
 
+OME_ZARR = ".ome.zarr"  # how their names end
 # How levels were made names versions of packages; how bright to show a channel follows from its
 # voxels; a history is no result.
 _ASIDE = ("metadata", "window", "history")
+
+
+def write_volume(volume: xr.DataArray | xr.Dataset, path: Path) -> None:
+    """Write a volume, or phases, to a new OME-Zarr folder, whose name ends in ``.ome.zarr``.
+
+    Raises
+    ------
+    DataError
+        That names the volume, if it is none that OME-Zarr can hold.
+    """
+    from liscope.readers.ome_zarr_writer import write_ome_zarr  # here, as below
+
+    try:
+        write_ome_zarr(volume, path)
+    except DataError as error:  # it does not know the name
+        name = path.name.removesuffix(OME_ZARR)
+        raise DataError(f"volume '{name}': {error}") from error
 
 
 def digests_of(folder: Path) -> dict[str, str]:
@@ -30,6 +50,8 @@ def digests_of(folder: Path) -> dict[str, str]:
     ReaderError
         If there is a link, which could lead anywhere.
     """
+    from liscope.readers.common import one_line  # here: slow to import
+
     paths = sorted(folder.rglob("*"))
     for path in (folder, *paths):
         if path.is_symlink():
@@ -46,7 +68,9 @@ def parts_of(folder: Path) -> dict[str, Part]:
     ReaderError
         If it asks for unpickling, or for blocks of an absurd size.
     """
-    import zarr  # here: slow to import
+    import zarr  # here, as above
+
+    from liscope.readers.rosetta_checks import check_zarr
 
     check_zarr(folder)
     # Consolidated metadata would take the place of those that were checked.
