@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import xarray as xr
+from spheres import Spheres, drifting
+from spheres import stack as stacked
 
 from liscope import volume
 from liscope.errors import DataError, ParameterError
@@ -196,3 +199,56 @@ def test_large_labels_are_computed_once(monkeypatch: pytest.MonkeyPatch) -> None
     found = volume.stored(label)
     np.testing.assert_array_equal(found, values)
     assert found.attrs == label.attrs and found.chunks and len(found.data.dask) < 12
+
+
+@pytest.fixture(scope="module")
+def dimmed() -> tuple[xr.Dataset, xr.Dataset]:
+    """A stack of spheres, and the same with slice 5 dimmed to 15 % of its counts."""
+    spheres = Spheres.random(1, (0.6, 7.0, 8.0))
+    rates = {"Co": (2.0, 2.0, 16.0), "Zr": (2.0, 18.0, 2.0)}
+    whole = stacked(spheres, drifting(10, 0.02, seed=1), 0.08, (80, 90), rates, 1)
+    counts = whole.to_numpy().copy()
+    counts[:, 5] = np.random.default_rng(0).binomial(counts[:, 5], 0.15)
+    return whole.to_dataset(), whole.copy(data=counts).to_dataset()
+
+
+def test_a_dimmed_slice_is_left_out(dimmed: tuple[xr.Dataset, xr.Dataset]) -> None:
+    one = dimmed[1].assign(bse=("slice", np.arange(10.0)))
+    drift = volume.slice_drift(one["counts"])
+    assert list(np.flatnonzero(drift.bad)) == [5] and drift.reason[5] == "few counts"
+    frames = drift.moved(Frames.of(one["counts"], 60.0))
+    left, at = volume.without_bad(one, frames, drift)
+    good = np.delete(np.arange(10), 5)
+    np.testing.assert_array_equal(left["counts"], one["counts"][:, good])
+    for array in (left["slice"], left["counts"]["slice"], left["bse"]):
+        np.testing.assert_array_equal(array, good)
+    for name in ("matrix", "offset", "depth"):
+        np.testing.assert_array_equal(getattr(at, name), getattr(frames, name)[good])
+    assert left["counts"].attrs["history"].endswith("without_bad(5)")
+    assert left["counts"].attrs["units"] == "count"
+
+
+def test_a_dimmed_slice_is_no_layer_once_it_is_left_out(
+    dimmed: tuple[xr.Dataset, xr.Dataset],
+) -> None:
+    whole, one = dimmed
+    drift = volume.slice_drift(one["counts"])
+    frames = drift.moved(Frames.of(one["counts"], 60.0))
+    left, at = volume.without_bad(one, frames, drift)
+    grid = volume.Grid.over(one["counts"], frames)
+    expected, kept, bridged = (
+        volume.onto_grid(stack["counts"], where, grid).mean(("y", "x")).to_numpy()
+        for stack, where in ((whole, frames), (one, frames), (left, at))
+    )
+    assert np.abs(bridged / expected - 1).max() < 0.04
+    np.testing.assert_allclose(kept[:, 5] / expected[:, 5], 0.15, rtol=0.1)
+
+
+def test_two_good_slices_are_needed(dimmed: tuple[xr.Dataset, xr.Dataset]) -> None:
+    three = dimmed[0].isel(slice=[0, 1, 2])
+    drift = volume.slice_drift(three["counts"])
+    frames = Frames.of(three["counts"], 60.0)
+    left, at = volume.without_bad(three, frames, replace(drift, reason=("", "few counts", "")))
+    assert list(left["slice"]) == [0, 2] and at.depth == pytest.approx([0, 0.12])
+    with pytest.raises(DataError, match="2 of 3 slices are bad; set bad_slices to keep"):
+        volume.without_bad(three, frames, replace(drift, reason=("", "few counts", "unlike")))
