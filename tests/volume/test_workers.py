@@ -1,4 +1,4 @@
-"""The same stacks and volume on threads, on two worker processes, and when one of these is killed."""
+"""The same numbers on threads, on two worker processes, and when one of these is killed."""
 
 from __future__ import annotations
 
@@ -41,11 +41,9 @@ class Specimen:
     def phases(self) -> xr.Dataset:
         return volume.identify(self.voxels, components=self.components)
 
-    def frames(self) -> tuple[volume.Frames, volume.Frames]:
-        """Return frames of EDS and SIMS with their drift."""
-        as_recorded = volume.Frames.of(self.eds, THICK)
-        eds, sims = (volume.slice_drift(one).moved(as_recorded) for one in (self.eds, self.sims))
-        return eds, sims
+    def frames(self) -> volume.Frames:
+        """Return the frames of either stack, as recorded."""
+        return volume.Frames.of(self.eds, THICK)
 
     def deadly(self, trap: Path) -> Specimen:
         """Return a copy whose values kill the first worker that asks for those in the middle."""
@@ -75,7 +73,7 @@ def drift(made: Specimen) -> Found:
 
 
 def registration(made: Specimen) -> Found:
-    match = volume.register_stacks(made.eds, made.sims, *made.frames())
+    match = volume.register_stacks(made.eds, made.sims, made.frames(), made.frames())
     assert match.found
     left_out = ("frames", "start", "groups")
     numbers = {name: one for name, one in vars(match).items() if name not in left_out}
@@ -83,7 +81,7 @@ def registration(made: Specimen) -> Found:
 
 
 def grid(made: Specimen) -> Found:
-    frames = volume.Frames.of(made.eds, THICK)
+    frames = made.frames()
     where = volume.Grid.over(made.eds, frames, (0.05, 0.09, 0.085))
     turned = frames.after(TURN, np.zeros(2))
     return {
@@ -137,15 +135,14 @@ STEPS: tuple[Callable[[Specimen], Found], ...] = (
 @pytest.fixture(scope="module")
 def specimen() -> Specimen:
     spheres = Spheres.random(1, (COUNT * THICK / 1e3, 9.0, 11.5), room=2.0)
-    ions = drifting(COUNT, 0.03, 2).after(TURN, np.array([0.6, 0.4]))
-    eds = stack(spheres, drifting(COUNT, 0.03, 1), 0.0814, (110, 140), EDS, 1, blur=1.5)
+    ions = drifting(COUNT, 0.01, 2).after(TURN, np.array([0.6, 0.4]))
+    eds = stack(spheres, drifting(COUNT, 0.01, 1), 0.0814, (110, 140), EDS, 1, blur=1.5)
     sims = stack(spheres, ions, 0.072, (140, 180), SIMS, 1, channel="ion")
     label, inside = balls((32, 70, 80), seed=1)
     voxels = counted(label, 1, 0.5 * np.exp(-inside / 300))
-    slabs = {"slice": 4}
     return Specimen(
-        eds.chunk(element=1, **slabs),
-        sims.chunk(ion=1, **slabs),
+        eds.chunk(element=1, slice=4),
+        sims.chunk(ion=1, slice=4),
         voxels.chunk(channel=1, z=3),
         phase_components(voxels),
     )
@@ -161,7 +158,9 @@ def alone(specimen: Specimen) -> dict[str, Found]:
 @pytest.fixture(scope="module")
 def connected(alone: dict[str, Found]) -> Iterator[Any]:
     """This process as a notebook that computes on two worker processes, after ``alone``."""
-    with pytest.MonkeyPatch.context() as patch, started("local", 2, "2 GB") as compute:
+    # Or dask gives up a worker that is down 15 s after it was killed: it may be so once more.
+    lasting = dask.config.set({"distributed.deploy.lost-worker-timeout": "1h"})
+    with lasting, pytest.MonkeyPatch.context() as patch, started("local", 2, "2 GB") as compute:
         for name, value in compute.environment.items():
             patch.setenv(name, value)
         assert connect() == "2 worker processes"
@@ -205,7 +204,7 @@ def test_workers_change_nothing(
     _same(step(specimen), alone[step.__name__])
 
 
-@pytest.mark.parametrize("step", STEPS)
+@pytest.mark.parametrize("step", [one for one in STEPS if one is not phases])  # part of particles
 def test_a_killed_worker_changes_nothing(
     step: Callable[[Specimen], Found],
     specimen: Specimen,
@@ -215,6 +214,6 @@ def test_a_killed_worker_changes_nothing(
 ) -> None:
     trap = tmp_path / "trap"
     trap.touch()
-    connected.wait_for_workers(2)
+    connected.wait_for_workers(2, timeout=60)
     _same(step(specimen.deadly(trap)), alone[step.__name__])
     assert not trap.exists()  # a worker ran into it
