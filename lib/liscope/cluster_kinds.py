@@ -29,6 +29,7 @@ SAME = ("liscope", "numpy", "scipy", "dask", "distributed")  # packages that mak
 QUIET = {"dashboard": False, "dashboard_address": "127.0.0.1:0"}
 # Ctrl-C in a terminal reaches workers as well; it is the parent that stops them.
 DEAF = "import signal\nsignal.signal(signal.SIGINT, signal.SIG_IGN)"
+RESTART = "120 s"  # that a worker which died may take to come back, or it is given up for good
 # Arrays of some megabytes come and go all the time. Workers that return each to the system at once,
 # as dask has them do, spend a third of their time on that.
 HOARD = {"MALLOC_TRIM_THRESHOLD_": 128 * 2**20, "MALLOC_MMAP_THRESHOLD_": 32 * 2**20}
@@ -108,6 +109,7 @@ def _local(workers: int, memory: int | None) -> Iterator[Client]:
         )
     with (
         config.set({f"distributed.nanny.pre-spawn-environ.{name}": n for name, n in HOARD.items()}),
+        config.set({"distributed.deploy.lost-worker-timeout": RESTART}),
         dd.LocalCluster(
             n_workers=workers,
             threads_per_worker=1,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import xarray as xr
+from numpy.typing import NDArray
 
 from liscope.errors import DataError, ParameterError
 from liscope.history import noted
@@ -130,8 +131,18 @@ def without_bad(stack: xr.Dataset, frames: Frames, drift: Drift) -> tuple[xr.Dat
     good = ~drift.bad
     if good.sum() < 2:
         raise DataError(f"{drift.bad.sum()} of {good.size} slices are bad; set bad_slices to keep")
-    left = noted(stack["counts"].isel(slice=good), stack["counts"], f"without_bad({bad_of(drift)})")
-    return stack.isel(slice=good).assign(counts=left), frames.of_slices(good)
+    left = _runs(stack, good)
+    counts = noted(left["counts"], stack["counts"], f"without_bad({bad_of(drift)})")
+    return left.assign(counts=counts), frames.of_slices(good)
+
+
+def _runs(stack: xr.Dataset, good: NDArray[np.bool_]) -> xr.Dataset:
+    """Return the good slices, run by run: single ones would not keep to the blocks on the disk."""
+    if good.all():
+        return stack
+    ends = np.flatnonzero(np.diff(np.concatenate([[False], good, [False]]).astype(int)))
+    runs = [stack.isel(slice=slice(start, stop)) for start, stop in ends.reshape(-1, 2)]
+    return xr.concat(runs, "slice", data_vars="minimal", combine_attrs="override")
 
 
 def bad_of(drift: Drift) -> str:
