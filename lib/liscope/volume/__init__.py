@@ -36,7 +36,7 @@ from liscope.volume.covariance import (
 )
 from liscope.volume.depletion import Depletion, depletion
 from liscope.volume.drift import Drift, slice_drift
-from liscope.volume.fractions import convergence_table, fraction_table, shares
+from liscope.volume.fractions import convergence_table, fraction_table
 from liscope.volume.frames import Frames, Grid
 from liscope.volume.interpolation import (
     in_grey_levels,
@@ -141,7 +141,6 @@ __all__ = [
     "register_stacks",
     "separate",
     "separation_table",
-    "shares",
     "size_distribution",
     "size_table",
     "sizes_of",

@@ -66,17 +66,6 @@ def fraction_table(phases: xr.Dataset | xr.DataArray, rim_um: float = RIM) -> pd
     return table
 
 
-def shares(table: pd.DataFrame) -> pd.DataFrame:
-    """Return ``fraction``, ``low`` and ``high`` of a fraction table, the same for all uses.
-
-    By the probabilities where there are some: labels give every doubtful voxel to the likelier
-    phase, which favours the common ones.
-    """
-    columns = ["expected", "expected_low", "expected_high"]
-    columns = columns if "expected" in table else ["fraction", "low", "high"]
-    return table[columns].set_axis(["fraction", "low", "high"], axis=1)
-
-
 def _rim(label: xr.DataArray, rim_um: float) -> list[slice]:
     if not rim_um > 0:
         raise ParameterError(f"a rim of {rim_um} um; it must be above 0")
