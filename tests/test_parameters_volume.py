@@ -28,6 +28,10 @@ LABELS = {
             {"phases": [("a", "Zr"), ("b", "Co")], "coats": []},
             "host: got 'LLZTO'; right is one of a, b$",
         ),
+        (
+            {"phases": [("a", "Zr"), ("b", "Co")], "host": "a", "coats": []},
+            "particles: got 'LCO'; right is one of a, b$",
+        ),
         ({"x_rays": (-1.0, 65.0)}, "greater than or equal to 0"),
         ({"densities": [("LLZTO", 0.0)]}, "greater than or equal to 0.1"),
         ({"sims": "specimen:llzto_lco/eds"}, "the same as eds"),

@@ -106,15 +106,8 @@ class FibSimsEdsVolume(Parameters):
             raise ValueError(f"phases: got {names}; right are distinct names")
         if len(set(self.lithium)) < len(self.lithium):
             raise ValueError(f"lithium: got {self.lithium}; right is each ion once")
-        for field, given in (
-            ("host", [self.host]),
-            ("coats", self.coats),
-            ("particles", self.particles),
-        ):
-            if strange := sorted(set(given) - set(names)):
-                none = "; or none: coats: []" if field == "coats" else ""
-                right = f"right is one of {', '.join(names)}{none}"
-                raise ValueError(f"{field}: got {strange[0]!r}; {right}")
+        for field, given in (("host", [self.host]), ("coats", self.coats)):
+            self._among_phases(field, given)
         return self
 
     @model_validator(mode="after")
@@ -139,3 +132,15 @@ class FibSimsEdsVolume(Parameters):
         if self.eds is not None and self.sims == self.eds:
             raise ValueError(f"sims: got {self.sims!r}, the same as eds")
         return self
+
+    @model_validator(mode="after")
+    def _particles_are_phases(self) -> Self:
+        self._among_phases("particles", self.particles)
+        return self
+
+    def _among_phases(self, field: str, given: list[str]) -> None:
+        names = [name for name, _ in self.phases]
+        if strange := sorted(set(given) - set(names)):
+            none = "; or none: coats: []" if field == "coats" else ""
+            right = f"right is one of {', '.join(names)}{none}"
+            raise ValueError(f"{field}: got {strange[0]!r}; {right}")
