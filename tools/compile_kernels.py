@@ -16,11 +16,16 @@ import xarray as xr
 def main() -> None:
     """Import what compiles at import, and use every kernel of ours on a small specimen."""
     import orix.plot
-    import orix.quaternion.symmetry
-    import orix.vector  # noqa: F401
+    import orix.quaternion.symmetry  # noqa: F401
+    from orix.quaternion import Quaternion
+    from orix.vector import Vector3d
 
     from liscope import diffraction, grains, volume  # noqa: F401
     from liscope.specimens.llzto_lco import stacks
+
+    # Each of these is compiled in two parts, which must be of one process.
+    turn = Quaternion.identity()
+    _ = turn * turn, turn * Vector3d.xvector(), ~turn
 
     tree = stacks(slices=8, shape=(48, 64)).compute()
     eds, sims = (tree[name].to_dataset()["counts"] for name in ("eds", "sims"))

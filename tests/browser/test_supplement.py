@@ -96,7 +96,8 @@ def _check_links(file: Path, links: list[str], folder: Path) -> None:
     for link in links:
         if not link.startswith(("#", "https://doi.org/", "https://raw.")):
             target = (file.parent / link.replace("%20", " ")).resolve()
-            assert target.is_file() and target.is_relative_to(folder), link
+            there = target.is_file() or (target / "zarr.json").is_file()  # a volume is a folder
+            assert there and target.is_relative_to(folder), link
 
 
 @pytest.mark.parametrize("colours", ["light", "dark"])
